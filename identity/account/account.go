@@ -1,0 +1,279 @@
+// Package account owns who a patient is to us: a random id that is never reused,
+// the providers' subjects linked to it, what each of them said, and the epoch
+// that ends everything older.
+//
+// It never decides how sure we are (package identity), and never joins two
+// accounts by e-mail, phone or NHS number: those are shared, reassigned and
+// mistyped.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/audit"
+)
+
+// State is whether an account opens doors.
+type State string
+
+// The states. Anything but Active is refused at every door.
+const (
+	Active   State = "active"
+	Disabled State = "disabled" // by an operator
+	Deleted  State = "deleted"  // closed; the id stays, so that it is never given again
+)
+
+// Account is a patient as we know them.
+type Account struct {
+	ID       string // 128 random bits; the public `sub`
+	State    State
+	Epoch    int64  // raised to end every session, code and attempt made before
+	Language string // last chosen: "en", "cy", or nothing
+	Created  time.Time
+	Links    []Link // in the order they were made
+}
+
+// Link is a provider's subject that is this account, with what the provider said
+// of it last. Details stay with their source: another source never overwrites
+// them.
+type Link struct {
+	Provider string // id in the configuration
+	Issuer   string
+	Subject  string // compared exactly, as the provider wrote it
+	Level    identity.Proofing
+	Details  identity.Details
+	First    time.Time // first login through it
+	Last     time.Time // latest login through it
+}
+
+// Best returns the link whose details the account goes by: the highest level,
+// and of equals the one used last. It reports false for an account without one.
+func (a Account) Best() (Link, bool) {
+	var best Link
+	for _, l := range a.Links {
+		if best.Issuer == "" || l.Level > best.Level || l.Level == best.Level && l.Last.After(best.Last) {
+			best = l
+		}
+	}
+	return best, best.Issuer != ""
+}
+
+// Details returns what the account goes by; the zero Details if nobody said
+// anything.
+func (a Account) Details() identity.Details {
+	best, _ := a.Best()
+	return best.Details
+}
+
+// Link returns the link to that provider's issuer.
+func (a Account) Link(issuer string) (Link, bool) {
+	for _, l := range a.Links {
+		if l.Issuer == issuer {
+			return l, true
+		}
+	}
+	return Link{}, false
+}
+
+// Store remembers accounts. Personal fields are sealed in it; equality is asked
+// of blind indexes. Methods join the transaction that ctx carries.
+type Store interface {
+	// Create adds a new account with its links. It returns
+	// [identity.ErrConflict] when one of the (issuer, subject) pairs is already
+	// linked to any account, closed ones included.
+	Create(ctx context.Context, a Account) error
+	// Account returns the account of that id with its links, or
+	// [identity.ErrNotFound].
+	Account(ctx context.Context, id string) (Account, error)
+	// ByLink returns the account linked to exactly that issuer and subject, or
+	// [identity.ErrNotFound].
+	ByLink(ctx context.Context, issuer, subject string) (Account, error)
+	// ByNHSNumber returns every account that has a link with that number: one
+	// number may stand on several, and finding proves nothing.
+	ByNHSNumber(ctx context.Context, n identity.NHSNumber) ([]Account, error)
+	// ByEmail returns every account that has a link with that address.
+	ByEmail(ctx context.Context, e identity.Email) ([]Account, error)
+	// UpdateLink replaces what is kept of the link with that issuer and subject:
+	// provider, level, details and last login. It returns
+	// [identity.ErrNotFound] when the account has no such link.
+	UpdateLink(ctx context.Context, id string, l Link) error
+	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
+	// nothing made before lives on.
+	SetState(ctx context.Context, id string, s State) error
+	// RaiseEpoch adds one to the epoch: every session, code and attempt made
+	// before is dead.
+	RaiseEpoch(ctx context.Context, id string) error
+	// SetLanguage keeps the language last chosen.
+	SetLanguage(ctx context.Context, id, language string) error
+}
+
+// Accounts does the acts on accounts.
+type Accounts struct {
+	store  Store
+	ledger *audit.Ledger
+	now    func() time.Time
+}
+
+// New returns the room over its store.
+func New(store Store, ledger *audit.Ledger, now func() time.Time) *Accounts {
+	return &Accounts{store, ledger, now}
+}
+
+// Account returns the account of that id, or [identity.ErrNotFound].
+func (r *Accounts) Account(ctx context.Context, id string) (Account, error) {
+	return r.store.Account(ctx, id)
+}
+
+// Find returns the accounts that a help desk means by what it was told: an
+// account id, an NHS number or an e-mail address. The look-up is recorded with
+// who asked and why.
+func (r *Accounts) Find(ctx context.Context, what, actor, reason string) ([]Account, error) {
+	found, err := r.find(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range found {
+		err := r.ledger.Record(ctx, audit.Event{Kind: audit.AccountLookedUp, Actor: actor, Account: a.ID, Reason: reason})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (r *Accounts) find(ctx context.Context, what string) ([]Account, error) {
+	if n, err := identity.ParseNHSNumber(what); err == nil {
+		return r.store.ByNHSNumber(ctx, n)
+	}
+	if e, err := identity.ParseEmail(what); err == nil {
+		return r.store.ByEmail(ctx, e)
+	}
+	a, err := r.store.Account(ctx, what)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil
+	}
+	return []Account{a}, err
+}
+
+// Admit returns the account that a provider's answer belongs to, made at its
+// first login and refreshed at each later one. It must be called in a
+// transaction ([audit.Ledger.Act]) together with what the login gives. A
+// disabled or deleted account is [identity.ErrDisabled]: a provider's login
+// never revives one.
+func (r *Accounts) Admit(ctx context.Context, answer identity.Answer, language string) (Account, error) {
+	a, err := r.store.ByLink(ctx, answer.Issuer, answer.Subject)
+	if errors.Is(err, identity.ErrNotFound) {
+		return r.create(ctx, answer, language)
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("find the linked account: %w", err)
+	}
+	if a.State != Active {
+		return a, identity.ErrDisabled
+	}
+	return r.refresh(ctx, a, answer, language)
+}
+
+func (r *Accounts) create(ctx context.Context, answer identity.Answer, language string) (Account, error) {
+	now := r.now()
+	a := Account{
+		ID: identity.NewID(), State: Active, Epoch: 1, Language: language, Created: now,
+		Links: []Link{{
+			Provider: answer.Provider, Issuer: answer.Issuer, Subject: answer.Subject,
+			Level: answer.Level, Details: answer.Details, First: now, Last: now,
+		}},
+	}
+	if err := r.store.Create(ctx, a); err != nil {
+		return Account{}, fmt.Errorf("create the account: %w", err)
+	}
+	return a, r.ledger.Record(ctx, audit.Event{
+		Kind: audit.AccountCreated, Actor: audit.Patient, Account: a.ID, Provider: answer.Provider,
+	})
+}
+
+func (r *Accounts) refresh(ctx context.Context, a Account, answer identity.Answer, language string) (Account, error) {
+	for i := range a.Links {
+		l := &a.Links[i]
+		if l.Issuer != answer.Issuer || l.Subject != answer.Subject {
+			continue
+		}
+		changed := l.take(answer, r.now())
+		if err := r.store.UpdateLink(ctx, a.ID, *l); err != nil {
+			return Account{}, fmt.Errorf("refresh the linked details: %w", err)
+		}
+		if err := r.recordChange(ctx, a.ID, answer.Provider, changed); err != nil {
+			return Account{}, err
+		}
+	}
+	if language == "" || language == a.Language {
+		return a, nil
+	}
+	a.Language = language
+	return a, r.store.SetLanguage(ctx, a.ID, language)
+}
+
+// take refreshes the link from an answer of its subject and names what changed.
+// An answer at P0 says nothing of the level its provider holds, so the level
+// known before stays.
+func (l *Link) take(answer identity.Answer, at time.Time) []string {
+	details := l.Details.Refreshed(answer.Details)
+	changed := l.Details.Changed(details)
+	if answer.Level != l.Level && answer.Level > identity.P0 {
+		l.Level = answer.Level
+		changed = append(changed, "identity_proofing_level")
+	}
+	l.Provider, l.Details, l.Last = answer.Provider, details, at
+	return changed
+}
+
+func (r *Accounts) recordChange(ctx context.Context, id, provider string, fields []string) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	return r.ledger.Record(ctx, audit.Event{
+		Kind: audit.DetailsRefreshed, Actor: audit.Patient, Account: id, Provider: provider, Fields: fields,
+	})
+}
+
+// Disable refuses the account at every door from now on and ends what is open.
+func (r *Accounts) Disable(ctx context.Context, id, actor, reason string) error {
+	return r.takeAway(ctx, audit.AccountDisabled, id, actor, reason, func(ctx context.Context) error {
+		return r.setState(ctx, id, Active, Disabled)
+	})
+}
+
+// Enable opens the doors again to an account that an operator disabled; a deleted
+// one stays deleted.
+func (r *Accounts) Enable(ctx context.Context, id, actor, reason string) error {
+	e := &audit.Event{Kind: audit.AccountEnabled, Actor: actor, Account: id, Reason: reason}
+	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		return r.setState(ctx, id, Disabled, Active)
+	})
+}
+
+// SignOut ends every session of the account at once.
+func (r *Accounts) SignOut(ctx context.Context, id, actor, reason string) error {
+	return r.takeAway(ctx, audit.AccountSignedOut, id, actor, reason, func(ctx context.Context) error {
+		return r.store.RaiseEpoch(ctx, id)
+	})
+}
+
+func (r *Accounts) takeAway(ctx context.Context, k audit.Kind, id, actor, reason string, fn func(context.Context) error) error {
+	e := &audit.Event{Kind: k, Actor: actor, Account: id, Reason: reason}
+	return r.ledger.TakeAway(ctx, e, fn)
+}
+
+func (r *Accounts) setState(ctx context.Context, id string, from, to State) error {
+	a, err := r.store.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.State != from {
+		return fmt.Errorf("account: wanted state %s, got %s: %w", from, a.State, identity.ErrConflict)
+	}
+	return r.store.SetState(ctx, id, to)
+}

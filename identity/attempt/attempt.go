@@ -1,0 +1,266 @@
+// Package attempt owns one login in flight: what was begun, in which browser, for
+// whom it is, and what comes next.
+//
+// It never speaks to a provider (rp/provider does, with the challenge that rides
+// in the attempt as opaque bytes), and never shows anything (rp/dispatch.go).
+package attempt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/session"
+)
+
+// Life is how long an attempt may take: time to find the passport, and to prove
+// oneself at the provider for the first time.
+const Life = 2 * time.Hour
+
+// Return is where the patient goes when the login is done. Both empty is their
+// account page.
+type Return struct {
+	Request string `json:"request,omitempty"` // a portal's waiting authorization request
+	Path    string `json:"path,omitempty"`    // a page of our own host, checked
+}
+
+// Door is what the waiting service admits, judged before a session is given.
+type Door struct {
+	MinimumAge int               `json:"minimum_age"`
+	Floor      identity.Proofing `json:"floor"` // lowest level it admits
+}
+
+// Attempt is one login in flight.
+type Attempt struct {
+	ID       string
+	Provider string
+	Browser  identity.Digest // of the browser cookie it was begun in
+	Session  string          // handle of the living session that began it; its answer can only raise that one
+	Return   Return
+	Door     Door
+	Shared   bool // "This is not my device"
+	InApp    bool // in the NHS App's web view
+	Language string
+	Started  time.Time
+	Spent    time.Time // when its challenge was answered; zero: not yet
+	Opened   string    // handle of the session it gave
+	Refused  string    // cause, when it was refused for good
+
+	// Challenge is the provider's own: state, nonce and PKCE verifier, sealed at
+	// rest and opaque here.
+	Challenge []byte
+}
+
+// Step is what comes next for the patient.
+type Step struct {
+	Kind     StepKind
+	Provider string // of StepProvider
+	Return   Return
+	Cause    string // of StepRefused
+}
+
+// StepKind names a next step.
+type StepKind uint8
+
+// The steps of a login by provider.
+const (
+	StepProvider StepKind = iota + 1 // go to the provider and come back
+	StepChoose                       // the answer gave nothing: choose how to log in again
+	StepReturn                       // done: go to where the login was for
+	StepRefused                      // this login can't succeed
+)
+
+// Next decides what comes next. It is pure, and the only place that decides it.
+func Next(a Attempt) Step {
+	s := Step{Return: a.Return}
+	switch {
+	case a.Refused != "":
+		s.Kind, s.Cause = StepRefused, a.Refused
+	case a.Opened != "":
+		s.Kind = StepReturn
+	case a.Spent.IsZero():
+		s.Kind, s.Provider = StepProvider, a.Provider
+	default:
+		s.Kind = StepChoose
+	}
+	return s
+}
+
+// Store remembers attempts. Methods join the transaction that ctx carries, but
+// for Spend.
+type Store interface {
+	// Create adds the attempt, to be found by the digest of its state.
+	Create(ctx context.Context, state identity.Digest, a Attempt) error
+	// Spend takes the attempt of that state for judging an answer, once, if it
+	// was begun in that browser, for that provider, and not before `since`. It
+	// commits alone, before the answer is looked at. Otherwise it changes
+	// nothing and tells why: [identity.ErrNotFound], or with the attempt
+	// [identity.ErrForeign] (browser or provider), [identity.ErrExpired] or
+	// [identity.ErrSpent], judged in that order.
+	Spend(ctx context.Context, state identity.Digest, c Claim, since time.Time) (Attempt, error)
+	// Close keeps how the attempt ended: Opened or Refused.
+	Close(ctx context.Context, a Attempt) error
+	// Sweep forgets attempts started before that time.
+	Sweep(ctx context.Context, before time.Time) error
+}
+
+// Claim is who presents an answer, where and when.
+type Claim struct {
+	Browser  identity.Digest
+	Provider string // whose callback it came to
+	At       time.Time
+}
+
+// Attempts does the acts on attempts.
+type Attempts struct {
+	store    Store
+	accounts *account.Accounts
+	sessions *session.Sessions
+	ledger   *audit.Ledger
+	limits   session.Limits
+	now      func() time.Time
+}
+
+// New returns the room over its store. limits are those of an ordinary session.
+func New(store Store, accounts *account.Accounts, sessions *session.Sessions, ledger *audit.Ledger, limits session.Limits, now func() time.Time) *Attempts {
+	return &Attempts{store, accounts, sessions, ledger, limits, now}
+}
+
+// Start begins an attempt. state is the secret that the provider gives back, and
+// a.Challenge what is needed to judge its answer.
+func (r *Attempts) Start(ctx context.Context, state identity.Secret, a Attempt) (Step, error) {
+	a.ID, a.Started = identity.NewID(), r.now().UTC().Truncate(time.Microsecond)
+	if err := r.store.Create(ctx, state.Digest(), a); err != nil {
+		return Step{}, fmt.Errorf("begin the attempt: %w", err)
+	}
+	return Next(a), nil
+}
+
+// Claim takes the attempt that an answer belongs to, once, before the answer is
+// judged. The errors are those of [Store.Spend]; with all but
+// [identity.ErrNotFound] the attempt is returned too, so that "Start again" can
+// lead to the page first asked for. Nothing else of it may be used then.
+func (r *Attempts) Claim(ctx context.Context, state, browser identity.Secret, provider string) (Attempt, error) {
+	if state == "" || browser == "" {
+		return Attempt{}, identity.ErrNotFound
+	}
+	now := r.now().UTC()
+	return r.store.Spend(ctx, state.Digest(), Claim{browser.Digest(), provider, now}, now.Add(-Life))
+}
+
+// Seat is the browser that an answer came back to.
+type Seat struct {
+	Browser identity.Digest  // of the browser cookie it gets with this login
+	Device  string           // in general words
+	Secret  identity.Secret  // of the session it came with, if any
+	Session *session.Session // that session, if it is live
+}
+
+// Login is what an answer gave.
+type Login struct {
+	Step    Step
+	Secret  identity.Secret // the new session secret
+	Session session.Session
+}
+
+// ErrOtherPerson says that the provider's answer speaks of someone else than the
+// session that began the attempt. It is never linked silently.
+var ErrOtherPerson = errors.New("the answer is not linked to the account of this session")
+
+// Answer gives the patient a session on a provider's answer, or raises the one
+// that began the attempt, in one act with its audit event. It returns
+// [identity.ErrDisabled], [identity.ErrUnderAge] or [ErrOtherPerson] when a rule
+// says no; nothing was kept then but the refusal.
+func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer, seat Seat) (Login, error) {
+	if err := r.refusal(a, answer, seat); err != nil {
+		return Login{}, err
+	}
+	var login Login
+	e := &audit.Event{Actor: audit.Patient, Provider: answer.Provider}
+	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		acc, err := r.accounts.Admit(ctx, answer, a.Language)
+		if err != nil {
+			return err
+		}
+		login, err = r.give(ctx, a, answer, acc, seat)
+		if err != nil {
+			return err
+		}
+		e.Kind, e.Account, e.Session = kindOf(a), acc.ID, login.Session.Handle
+		a.Opened = login.Session.Handle
+		login.Step = Next(a)
+		return r.store.Close(ctx, a)
+	})
+	if err != nil {
+		return Login{}, err
+	}
+	return login, nil
+}
+
+func kindOf(a Attempt) audit.Kind {
+	if a.Session != "" {
+		return audit.SessionRaised
+	}
+	return audit.LoginSucceeded
+}
+
+// refusal judges what needs no database. An under-age patient leaves no row.
+func (r *Attempts) refusal(a Attempt, answer identity.Answer, seat Seat) error {
+	if !identity.OldEnough(answer.Details.Age(r.now()), a.Door.MinimumAge, a.Door.Floor) {
+		return identity.ErrUnderAge
+	}
+	if a.Session != "" && (seat.Session == nil || seat.Session.Handle != a.Session) {
+		return ErrOtherPerson
+	}
+	return nil
+}
+
+// give raises the session that began the attempt, or opens a new one and ends the
+// one the browser came with.
+func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, acc account.Account, seat Seat) (Login, error) {
+	evidence := identity.Evidence{Provider: answer.Proof(r.now().UTC())}
+	if a.Session != "" {
+		if seat.Session.Account != acc.ID {
+			return Login{}, ErrOtherPerson
+		}
+		secret, s, err := r.sessions.Raise(ctx, *seat.Session, seat.Secret, evidence)
+		return Login{Secret: secret, Session: s}, err
+	}
+	if seat.Session != nil {
+		if err := r.sessions.End(ctx, *seat.Session, "replaced-by-login"); err != nil {
+			return Login{}, err
+		}
+	}
+	secret, s, err := r.sessions.Open(ctx, session.Session{
+		Account: acc.ID, Epoch: acc.Epoch, Browser: seat.Browser, Limits: r.limitsOf(a),
+		Shared: a.Shared, InApp: a.InApp, Age: acc.Details().Age(r.now()),
+		Language: a.Language, Device: seat.Device, Evidence: evidence,
+	})
+	return Login{Secret: secret, Session: s}, err
+}
+
+func (r *Attempts) limitsOf(a Attempt) session.Limits {
+	l := r.limits
+	if a.Shared {
+		l = l.Tighter(session.SharedDevice)
+	}
+	if a.InApp {
+		l = l.Tighter(session.NHSApp)
+	}
+	return l
+}
+
+// Refuse records that an attempt ended without a session, with the reference that
+// the patient was shown.
+func (r *Attempts) Refuse(ctx context.Context, a Attempt, cause, reference string) error {
+	a.Refused = cause
+	e := &audit.Event{
+		Kind: audit.LoginRefused, Result: audit.Refused, Actor: audit.Patient,
+		Provider: a.Provider, Session: a.Session, Cause: cause, Reference: reference,
+	}
+	return r.ledger.Act(ctx, e, func(ctx context.Context) error { return r.store.Close(ctx, a) })
+}

@@ -1,0 +1,68 @@
+// Package audit owns the record of what was done to a patient's access: typed
+// events, the one way to do an act together with its event, and the chain that
+// shows when a record was altered or taken out.
+//
+// It never touches a person's values: an event says which field changed, never
+// to what. It keeps no time of its own and knows no database.
+package audit
+
+import "time"
+
+// Kind is what happened. Kinds are words of an interface that operators search
+// by: one may be added, none may change its meaning.
+type Kind string
+
+// The kinds of event.
+const (
+	LoginSucceeded      Kind = "login.succeeded"      // a session was created
+	LoginRefused        Kind = "login.refused"        // an answer or callback gave no session
+	SessionRaised       Kind = "session.raised"       // a session's trust rose, with a new secret
+	SessionEnded        Kind = "session.ended"        // the patient logged out, or a limit was met while someone looked
+	AccountCreated      Kind = "account.created"      // first login of an (issuer, subject)
+	DetailsRefreshed    Kind = "account.details"      // a provider's details differed from those kept
+	AccountDisabled     Kind = "account.disabled"     // by an operator
+	AccountEnabled      Kind = "account.enabled"      // by an operator
+	AccountSignedOut    Kind = "account.signed-out"   // every session ended at once
+	AccountLookedUp     Kind = "account.looked-up"    // an operator read an account
+	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code
+	TokensIssued        Kind = "portal.tokens-issued" // a portal exchanged its code
+	CodeReused          Kind = "portal.code-reused"   // a second use: what the first got is revoked
+	AuthorizationDenied Kind = "portal.denied"        // a portal's request ended without a code
+	AccessRefused       Kind = "access.refused"       // a request was refused at a door, with a reference
+	KeyRotated          Kind = "key.rotated"          // a signing or sealing key came or went
+	EventsMissed        Kind = "audit.missed"         // events arrived from the journal after the database had refused them
+)
+
+// Result is how it ended.
+type Result string
+
+// The results.
+const (
+	OK      Result = "ok"
+	Refused Result = "refused" // a rule said no
+	Failed  Result = "failed"  // something broke
+)
+
+// Event is one fact, told by identifiers and words of ours only.
+type Event struct {
+	ID        string // unique; given by the [Ledger]
+	At        time.Time
+	Kind      Kind
+	Result    Result
+	Actor     string   // "patient", "portal", "system", or "operator:" and the operating-system user
+	Reference string   // what the person was shown, for `audit find`; or nothing
+	Account   string   // account id
+	Session   string   // session handle (sid), never its secret
+	Provider  string   // provider id
+	Portal    string   // portal id, or the host of a gateway rule
+	Cause     string   // the rule that decided, in words of ours: "vot-not-asked", "consent-not-given"
+	Fields    []string // names of the fields that changed
+	Reason    string   // why an operator did it, in their words
+}
+
+// Actors that are nobody's user name.
+const (
+	Patient = "patient"
+	Portal  = "portal"
+	System  = "system"
+)

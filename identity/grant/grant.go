@@ -1,0 +1,78 @@
+// Package grant owns what portals asked for and what they were given:
+// authorization requests that wait for a login, and authorization codes with what
+// became of them.
+//
+// It never signs a token (package token) and never judges whether a session is
+// enough (rp/portal).
+package grant
+
+import (
+	"context"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// How long things live (OAuth 2.0 §4.1.2, security anchors: 60 s).
+const (
+	RequestLife = 2 * time.Hour    // as long as the login it waits for may take
+	CodeLife    = 60 * time.Second // from the redirect to the token endpoint
+)
+
+// Request is an authorization request (OpenID Connect Core §3.1.2.1) that waits
+// for the patient. It is kept as checked: client, redirect URI and scopes are
+// known to be that portal's.
+type Request struct {
+	ID            string
+	Portal        string
+	RedirectURI   string
+	Scopes        []string
+	State         string // the portal's own; given back, never looked into
+	Nonce         string
+	CodeChallenge string // S256, or nothing where PKCE is optional and was not used
+	Asked         []identity.Trust
+	Login         bool          // prompt=login: a proof since Created is needed
+	MaxAge        time.Duration // valid with HasMaxAge
+	HasMaxAge     bool
+	Provider      string // idp_hint, or the portal's own provider
+	Languages     []string
+	Created       time.Time
+}
+
+// Code is what stands behind an authorization code.
+type Code struct {
+	Grant         string // id of all that comes of this code; tokens carry it in their jti
+	Portal        string
+	RedirectURI   string
+	Scopes        []string
+	Nonce         string
+	CodeChallenge string
+	Session       string // handle
+	Account       string
+	Created       time.Time
+}
+
+// Store remembers requests and codes. Methods join the transaction that ctx
+// carries, but for Spend.
+type Store interface {
+	// CreateRequest adds a waiting request.
+	CreateRequest(ctx context.Context, r Request) error
+	// Request returns it, whatever its age, or [identity.ErrNotFound].
+	Request(ctx context.Context, id string) (Request, error)
+	// CreateCode adds a code under its digest.
+	CreateCode(ctx context.Context, code identity.Digest, c Code) error
+	// Spend takes the code, once: the first caller gets it, every later one gets
+	// it with [identity.ErrSpent], having revoked its grant in the same act. It
+	// commits alone, before anything the code guards is looked at. An unknown
+	// code is [identity.ErrNotFound]. Its age is the caller's to judge.
+	Spend(ctx context.Context, code identity.Digest, at time.Time) (Code, error)
+	// Revoke ends the grant: no token of it is good from now on.
+	Revoke(ctx context.Context, grant string, at time.Time) error
+	// Revoked reports whether the grant was ended. An unknown grant is
+	// [identity.ErrNotFound].
+	Revoked(ctx context.Context, grant string) (bool, error)
+	// Portals returns the ids of the portals that spent a code of that session.
+	Portals(ctx context.Context, session string) ([]string, error)
+	// Sweep forgets requests and codes created before that time.
+	Sweep(ctx context.Context, before time.Time) error
+}

@@ -1,0 +1,68 @@
+package rp
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// about serves a page that is the same for everyone.
+func (s *Server) about(content page.Content) handler {
+	return func(v *visit) error { return v.show(http.StatusOK, content) }
+}
+
+// cookieList tells the cookies that this file's neighbours set.
+func (s *Server) cookieList() page.Cookies {
+	return page.Cookies{List: []page.Cookie{
+		{Name: s.cookies.name(sessionCookie), Use: page.SessionCookie},
+		{Name: s.cookies.name(browserCookie), Use: page.BrowserCookie, Lasts: browserCookieLife},
+		{Name: s.cookies.name(languageCookie), Use: page.LanguageCookie, Lasts: languageCookieLife},
+	}}
+}
+
+// home leads to the account page, which leads on to the login.
+func (s *Server) home(v *visit) error { return v.redirect("/account") }
+
+// changePassword leads to where an account's security is kept
+// (W3C, A Well-Known URL for Changing Passwords).
+func (s *Server) changePassword(v *visit) error { return v.redirect("/account") }
+
+// securityTextLife is how long a reader may rely on security.txt (RFC 9116
+// §2.5.5 recommends less than a year).
+const securityTextLife = 180 * 24 * time.Hour
+
+// securityText tells where to report a vulnerability (RFC 9116).
+func (s *Server) securityText(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(w, "Contact: %s\nExpires: %s\nPreferred-Languages: en, cy\nCanonical: %s/.well-known/security.txt\n",
+		s.securityContact, s.now().Add(securityTextLife).UTC().Truncate(24*time.Hour).Format(time.RFC3339), s.origin)
+}
+
+// asset serves a style, script or image of the pages. Their names carry their
+// content, so a browser may keep them.
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
+	content, contentType, immutable, found := s.pages.Asset(r.URL.Path)
+	if !found {
+		s.patient(s.notFound).ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	if immutable {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(content)
+	}
+}
+
+func (s *Server) notFound(*visit) error {
+	return refuse(http.StatusNotFound, page.NotFound, "no-such-page").again("/account")
+}
+
+func (s *Server) methodNotAllowed(*visit) error {
+	return refuse(http.StatusMethodNotAllowed, page.MethodNotAllowed, "method").again("/account")
+}

@@ -1,0 +1,91 @@
+package rp
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// account shows who the patient is here, how sure we are and why, and where they
+// are logged in (GET /account).
+func (s *Server) account(v *visit) error {
+	if v.session == nil {
+		return v.redirect("/login?" + url.Values{"return": {"/account"}}.Encode())
+	}
+	acc, err := v.accounts.Account(v.r.Context(), v.session.Account)
+	if err != nil {
+		return err
+	}
+	others, err := v.sessions.List(v.r.Context(), acc.ID)
+	if err != nil {
+		return err
+	}
+	content := page.Account{
+		Details: acc.Details(), Trust: v.session.Trust, Reasons: v.session.Reasons,
+		SettingsURL: v.settingsURL(), Sessions: v.places(others),
+	}
+	if best, linked := acc.Best(); linked {
+		content.Provider = v.providerWords(best.Provider)
+	}
+	return v.show(http.StatusOK, content)
+}
+
+// settingsURL leads to the provider's own settings, where it has any. One that
+// can't be made is left out: the page is about more than that.
+func (v *visit) settingsURL() string {
+	p := v.providerOf(v.session.Evidence.Provider.Provider)
+	if p == nil || !p.HasSettings() {
+		return ""
+	}
+	return "/account/provider-settings"
+}
+
+// providerSettings sends the patient on to NHS login's settings with an assertion
+// of ours (POST /account/provider-settings). The assertion lives a minute, so it
+// is made when the button is pressed, not when the page is shown.
+func (s *Server) providerSettings(v *visit) error {
+	if v.session == nil {
+		return v.redirect("/login?" + url.Values{"return": {"/account"}}.Encode())
+	}
+	p := v.providerOf(v.session.Evidence.Provider.Provider)
+	if p == nil || !p.HasSettings() {
+		return refuse(http.StatusNotFound, page.NotFound, "no-provider-settings")
+	}
+	to, err := p.SettingsLink(v.session.Evidence.Provider.TokenID)
+	if err != nil {
+		return err
+	}
+	return v.redirect(to)
+}
+
+func (v *visit) places(all []session.Session) []page.Session {
+	places := make([]page.Session, 0, len(all))
+	for _, other := range all {
+		places = append(places, page.Session{
+			This: other.Handle == v.session.Handle, Device: other.Device, Started: other.Created, LastSeen: other.Seen,
+			Provider: v.providerWords(other.Provider).Name,
+		})
+	}
+	return places
+}
+
+func (v *visit) providerOf(id string) *Provider {
+	for i := range v.providers {
+		if v.providers[i].Provider.ID() == id {
+			return &v.providers[i]
+		}
+	}
+	return nil
+}
+
+// providerWords returns how a provider is spoken of; one that is no longer
+// configured has no words.
+func (v *visit) providerWords(id string) page.Provider {
+	if p := v.providerOf(id); p != nil {
+		return p.Words
+	}
+	return page.Provider{}
+}
+

@@ -1,0 +1,21 @@
+package rp
+
+import (
+	"fmt"
+
+	"github.com/dilys-id/dilys/identity/attempt"
+)
+
+// dispatch is the only place that chooses what comes next on screen. departure is
+// the provider's address where the step leads there.
+func (v *visit) dispatch(step attempt.Step, departure string) error {
+	switch step.Kind {
+	case attempt.StepProvider:
+		return v.redirect(departure)
+	case attempt.StepReturn:
+		return v.redirect(landing(step.Return))
+	case attempt.StepChoose:
+		return v.redirect(startAgain(step.Return))
+	}
+	return fmt.Errorf("dispatch: wanted a step with a page, got %d (%s)", step.Kind, step.Cause)
+}

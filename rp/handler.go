@@ -1,0 +1,305 @@
+package rp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// Bounds on what a browser may send. A form of ours has a handful of keys.
+const (
+	maxForm     = 64 << 10
+	maxFormKeys = 100
+	maxQuery    = 32 << 10
+)
+
+// visit is one request of a patient's browser, with what we know of it.
+type visit struct {
+	*Server
+	w http.ResponseWriter
+	r *http.Request
+
+	lang      string
+	reference string            // shown on a refusal, written in the log, found in the audit
+	note      *note             // what the one log line will say
+	browser   identity.Secret   // of the browser cookie, or nothing
+	secret    identity.Secret   // of the session cookie, or nothing
+	session   *session.Session  // if it is live
+	over      error             // why the session of the cookie is not live
+}
+
+// handler serves one route of the patients' side. Its error becomes status, page
+// and log line in [visit.fail], and nowhere else.
+type handler func(*visit) error
+
+// open starts a visit: language, cookies, session. Only an unreachable store
+// makes it fail.
+func (s *Server) open(w http.ResponseWriter, r *http.Request, n *note) (*visit, error) {
+	v := &visit{Server: s, w: w, r: r, note: n, reference: identity.NewReference()}
+	v.lang = s.language(r)
+	v.browser = s.cookies.secret(r, browserCookie)
+	v.secret = s.cookies.secret(r, sessionCookie)
+	if v.secret == "" {
+		return v, nil
+	}
+	found, err := s.sessions.Read(r.Context(), v.secret)
+	switch {
+	case err == nil:
+		v.session = &found
+	case isOver(err):
+		v.over = err
+	default:
+		return v, fmt.Errorf("read the session: %w", err)
+	}
+	return v, nil
+}
+
+// isOver tells a session that is no more from a store that can't say.
+func isOver(err error) bool {
+	for _, over := range []error{identity.ErrNotFound, identity.ErrExpired, identity.ErrSpent, identity.ErrDisabled} {
+		if errors.Is(err, over) {
+			return true
+		}
+	}
+	return false
+}
+
+// patient wraps a handler into the front door's guards, in order: bounds, origin,
+// session, language.
+func (s *Server) patient(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.open(w, r, noteOf(r))
+		if err == nil {
+			err = v.guard()
+		}
+		if err == nil {
+			v.rememberLanguage()
+			err = h(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// guard refuses what no page of ours sends.
+func (v *visit) guard() error {
+	if len(v.r.URL.RawQuery) > maxQuery {
+		return refuse(http.StatusRequestURITooLong, page.BadRequest, "query-too-long")
+	}
+	if v.r.Method != http.MethodPost {
+		return nil
+	}
+	if !v.sameOrigin(v.r) {
+		return refuse(http.StatusForbidden, page.Forbidden, "cross-origin-post")
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil || len(v.r.PostForm) > maxFormKeys {
+		return refuse(http.StatusBadRequest, page.BadRequest, "form-unreadable")
+	}
+	return nil
+}
+
+// sameOrigin reports whether a page of ours made the request, as the browser tells
+// by Fetch Metadata, or by Origin where it is too old for that. Where there is
+// Origin alone it must be ours to the scheme, which http.CrossOriginProtection
+// leaves to HSTS.
+func (s *Server) sameOrigin(r *http.Request) bool {
+	if s.crossOrigin.Check(r) != nil {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	return r.Header.Get("Sec-Fetch-Site") != "" || origin == "" || origin == s.origin
+}
+
+// param returns a query parameter that stands there once; twice is as good as
+// hostile.
+func (v *visit) param(name string) string { return single(v.r.URL.Query(), name) }
+
+// field returns a form field of a POST that stands there once.
+func (v *visit) field(name string) string { return single(v.r.PostForm, name) }
+
+func single(values url.Values, name string) string {
+	if all := values[name]; len(all) == 1 {
+		return all[0]
+	}
+	return ""
+}
+
+// show writes a page. formAction names the origins, beside our own, that a form of
+// the page may lead to: Chromium applies form-action to every redirect after a
+// POST (CSP3 §6.4.2).
+func (v *visit) show(status int, c page.Content, formAction ...string) error {
+	if err := v.renew(); err != nil {
+		return err
+	}
+	return v.write(status, c, formAction)
+}
+
+// renew tells that the patient did something: a page of ours was asked for.
+func (v *visit) renew() error {
+	if v.session == nil {
+		return nil
+	}
+	renewed, err := v.sessions.Renew(v.r.Context(), *v.session)
+	if err != nil {
+		return err
+	}
+	v.session = &renewed
+	return nil
+}
+
+func (v *visit) write(status int, c page.Content, formAction []string) error {
+	body, err := v.pages.Render(v.frame(), c)
+	if err != nil {
+		return fmt.Errorf("render the page: %w", err)
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.lang)
+	h.Set("Content-Security-Policy", contentSecurityPolicy(formAction))
+	v.w.WriteHeader(status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(body)
+	}
+	return nil
+}
+
+func (v *visit) frame() page.Frame {
+	f := page.Frame{
+		Lang: v.lang, Path: v.r.URL.RequestURI(), Now: v.now(), Reference: v.reference,
+		HideHeader: inNHSApp(v.r.UserAgent()), Notice: v.notice(v.lang),
+	}
+	if v.r.Method != http.MethodGet { // a POST can't be asked for again in another language
+		f.Path = v.r.URL.Path
+	}
+	if v.session != nil {
+		f.LoggedIn, f.SessionEnds, f.IdleEnds = true, v.session.Ends(), v.session.IdleEnds()
+	}
+	return f
+}
+
+// redirect sends the browser on with 303, so that it always asks with GET and
+// never repeats a form (RFC 9700 §4.12).
+func (v *visit) redirect(to string) error {
+	v.w.Header().Set("Location", to)
+	v.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// ensureBrowser gives the browser its cookie if it has none, and returns its
+// value. On a device that is not the patient's own it goes with the window.
+func (v *visit) ensureBrowser(shared bool) identity.Secret {
+	if v.browser == "" {
+		v.newBrowser(shared)
+	}
+	return v.browser
+}
+
+// newBrowser gives the browser a new value: with each login, so that what was
+// planted before it is worth nothing after.
+func (v *visit) newBrowser(shared bool) {
+	v.browser = identity.NewToken()
+	life := browserCookieLife
+	if shared {
+		life = 0
+	}
+	v.cookies.set(v.w, browserCookie, v.browser.Reveal(), life)
+}
+
+// language chooses the language of the page: asked for, remembered, the
+// browser's, or the first one configured.
+func (s *Server) language(r *http.Request) string {
+	asked := single(r.URL.Query(), "lang")
+	for _, lang := range []string{asked, s.cookies.value(r, languageCookie), preferred(r.Header.Get("Accept-Language"))} {
+		if s.speaks(lang) {
+			return lang
+		}
+	}
+	return s.languages[0]
+}
+
+func (s *Server) speaks(lang string) bool {
+	for _, l := range s.languages {
+		if l == lang {
+			return true
+		}
+	}
+	return false
+}
+
+// preferred returns the first language of the header that we could speak. It looks
+// at a few entries only: the header is as long as its sender likes.
+func preferred(acceptLanguage string) string {
+	const entries = 10
+	for i, entry := range strings.SplitN(acceptLanguage, ",", entries+1) {
+		tag, _, _ := strings.Cut(strings.TrimSpace(entry), ";")
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if i < entries && (base == page.English || base == page.Welsh) {
+			return base
+		}
+	}
+	return ""
+}
+
+// rememberLanguage keeps a choice that was made on the page.
+func (v *visit) rememberLanguage() {
+	if asked := v.param("lang"); asked != "" && asked == v.lang {
+		v.cookies.set(v.w, languageCookie, v.lang, languageCookieLife)
+	}
+}
+
+// contentSecurityPolicy allows nothing inline and nothing from elsewhere.
+func contentSecurityPolicy(formAction []string) string {
+	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; font-src 'none'; " +
+		"base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action " + strings.Join(append([]string{"'self'"}, formAction...), " ")
+}
+
+// secure sets what stands on every answer, errors included.
+func (s *Server) secure(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	// same-origin rather than no-referrer, with which browsers send `Origin: null`
+	// from our own forms. Other origins learn nothing either way.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
+	if !s.cookies.plainHTTP {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+}
+
+// note is what the one log line of a request says beside the obvious. Handlers
+// write identifiers of ours into it, never a value of a person.
+type note struct {
+	reference, cause, provider, portal string
+	err                                error
+}
+
+type noteKey struct{}
+
+func withNote(r *http.Request) (*http.Request, *note) {
+	n := new(note)
+	return r.WithContext(context.WithValue(r.Context(), noteKey{}, n)), n
+}
+
+func noteOf(r *http.Request) *note {
+	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+		return n
+	}
+	return new(note)
+}
+
+// seconds writes a duration for the log, in seconds.
+func seconds(d time.Duration) float64 { return d.Seconds() }

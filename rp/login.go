@@ -1,0 +1,325 @@
+package rp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/portal"
+	"github.com/dilys-id/dilys/rp/provider"
+)
+
+// Prompt is when a provider is told to ask the patient for everything again.
+type Prompt string
+
+// The choices of the configuration.
+const (
+	PromptAuto   Prompt = "auto"   // after a log-out in this browser, on a shared device, and when a portal asks
+	PromptAlways Prompt = "always" // at every login
+	PromptNever  Prompt = "never"  // not even then: a portal that asks for a fresh login gets none
+)
+
+// Provider is an outside service as the front door sees it.
+type Provider struct {
+	page.Provider
+	*provider.Provider
+	Prompt Prompt
+}
+
+// chooser shows how the patient can log in (GET /login).
+func (s *Server) chooser(v *visit) error {
+	to, waiting, err := v.destination(v.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if v.session != nil && to.Request == "" {
+		return v.redirect(landing(to))
+	}
+	content := page.Login{
+		Portal: waiting.Name, RequestID: to.Request, Return: to.Path, Shared: v.param("device") == "shared",
+	}
+	origins := []string{waiting.Origin}
+	for _, p := range s.providers {
+		content.Providers = append(content.Providers, page.ProviderButton{
+			Provider: p.Provider0(), Down: p.Health().State == provider.Down,
+		})
+		if origin, known := p.AuthorizationOrigin(); known {
+			origins = append(origins, origin)
+		}
+	}
+	return v.show(http.StatusOK, content, nonEmpty(origins)...)
+}
+
+func nonEmpty(all []string) []string {
+	var out []string
+	for _, s := range all {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// destination reads where a login is for: a portal's waiting request or a page of
+// our own.
+func (v *visit) destination(values url.Values) (attempt.Return, portal.Waiting, error) {
+	if id := single(values, "request"); id != "" {
+		waiting, err := v.portals.Waiting(v.r.Context(), id)
+		switch {
+		case errors.Is(err, identity.ErrNotFound), errors.Is(err, identity.ErrExpired):
+			return attempt.Return{}, waiting, refuse(http.StatusBadRequest, page.TooLate, "request-expired").again("/login")
+		case err != nil:
+			return attempt.Return{}, waiting, err
+		}
+		v.note.portal = waiting.Portal
+		return attempt.Return{Request: id}, waiting, nil
+	}
+	path, _ := parseReturnTo(single(values, "return"))
+	return attempt.Return{Path: path}, portal.Waiting{Door: v.ownDoor}, nil
+}
+
+// landing is the address of where a login was for.
+func landing(to attempt.Return) string {
+	switch {
+	case to.Request != "":
+		return "/authorize?" + url.Values{"request": {to.Request}}.Encode()
+	case to.Path != "":
+		return to.Path
+	}
+	return "/account"
+}
+
+// startAgain is where "Start again" leads: through the chooser to the page first
+// asked for.
+func startAgain(to attempt.Return) string {
+	switch {
+	case to.Request != "":
+		return landing(to) // the request judges anew what login it needs
+	case to.Path != "":
+		return "/login?" + url.Values{"return": {to.Path}}.Encode()
+	}
+	return "/login"
+}
+
+// provider returns the provider that the path names.
+func (v *visit) provider() (*Provider, error) {
+	id := mux.Vars(v.r)["provider"]
+	for i := range v.providers {
+		if v.providers[i].ID == id {
+			v.note.provider = id
+			return &v.providers[i], nil
+		}
+	}
+	return nil, refuse(http.StatusNotFound, page.NotFound, "unknown-provider")
+}
+
+// toProvider begins a login at a provider: by the chooser's button (POST), or
+// straight from a portal or the NHS App (GET /login/{provider}). A GET gives
+// nobody anything: what it begins is bound to this browser, and ends with the
+// patient's own login there.
+func (s *Server) toProvider(v *visit) error {
+	p, err := v.provider()
+	if err != nil {
+		return err
+	}
+	values := v.r.URL.Query()
+	if v.r.Method == http.MethodPost {
+		values = v.r.PostForm
+	}
+	to, waiting, err := v.destination(values)
+	if err != nil {
+		return err
+	}
+	return v.depart(p, to, waiting, departure{
+		asserted: identity.Secret(single(values, "assertedLoginIdentity")),
+		shared:   single(values, "device") == "shared",
+	})
+}
+
+// departure is how a patient leaves for a provider.
+type departure struct {
+	asserted identity.Secret // from the NHS App: who it says is at the keyboard
+	shared   bool
+}
+
+func (v *visit) depart(p *Provider, to attempt.Return, waiting portal.Waiting, how departure) error {
+	fresh, err := v.fresh(p, waiting, how.shared)
+	if err != nil {
+		return err
+	}
+	trip, err := p.Begin(v.r.Context(), provider.Departure{
+		Fresh: fresh && how.asserted == "", AssertedLoginIdentity: how.asserted,
+	})
+	if err != nil {
+		return v.providerDown(p, to, err)
+	}
+	a := attempt.Attempt{
+		Provider: p.ID, Browser: v.ensureBrowser(how.shared).Digest(), Return: to, Door: waiting.Door,
+		Shared: how.shared, InApp: inNHSApp(v.r.UserAgent()), Language: v.lang, Challenge: trip.Challenge,
+	}
+	if v.session != nil {
+		a.Session = v.session.Handle
+	}
+	step, err := v.attempts.Start(v.r.Context(), trip.State, a)
+	if err != nil {
+		return err
+	}
+	return v.dispatch(step, trip.URL)
+}
+
+// fresh reports whether the provider must ask for everything again. NHS login has
+// no logout, and no max_age to ask with.
+func (v *visit) fresh(p *Provider, waiting portal.Waiting, shared bool) (bool, error) {
+	switch p.Prompt {
+	case PromptAlways:
+		return true, nil
+	case PromptNever:
+		return false, nil
+	}
+	if waiting.Fresh || shared || v.session != nil {
+		return true, nil // with a session, only a login of its own can raise it
+	}
+	return v.sessions.AskAgain(v.r.Context(), v.browser)
+}
+
+func (v *visit) providerDown(p *Provider, to attempt.Return, err error) error {
+	r := refuse(http.StatusServiceUnavailable, page.ProviderDown, "provider-down").again(startAgain(to))
+	r.page.Provider, r.err = p.Name, fmt.Errorf("begin at %s: %w", p.ID, err)
+	return r
+}
+
+// callback takes what a provider sent the patient back with
+// (GET /login/{provider}/callback). The order matters: the attempt is spent before
+// its answer is looked at, so that an answer is judged once.
+func (s *Server) callback(v *visit) error {
+	p, err := v.provider()
+	if err != nil {
+		return err
+	}
+	a, err := v.attempts.Claim(v.r.Context(), identity.Secret(v.param("state")), v.browser, p.ID)
+	if err != nil {
+		return v.unclaimed(a, err)
+	}
+	v.note.cause = "" // the attempt is ours to judge
+	answer, err := p.Finish(v.r.Context(), a.Challenge, provider.Callback{
+		Code: identity.Secret(v.param("code")), Error: v.param("error"), Description: v.param("error_description"),
+		Issuer: v.param("iss"), HasIssuer: v.r.URL.Query().Has("iss"),
+	})
+	if err != nil {
+		return v.unanswered(p, a, err)
+	}
+	return v.arrive(p, a, answer)
+}
+
+// unclaimed refuses a late, used or foreign callback: nothing is exchanged, and
+// "Start again" leads to the page first asked for. A callback that is asked for
+// again by the browser it logged in (Back, Reload) just goes on.
+func (v *visit) unclaimed(a attempt.Attempt, err error) error {
+	if errors.Is(err, identity.ErrSpent) && v.session != nil && a.Opened == v.session.Handle {
+		return v.dispatch(attempt.Next(a), "")
+	}
+	for cause, is := range map[string]error{
+		"callback-unknown": identity.ErrNotFound, "callback-foreign": identity.ErrForeign,
+		"callback-late": identity.ErrExpired, "callback-used": identity.ErrSpent,
+	} {
+		if errors.Is(err, is) {
+			kind := page.TooLate
+			if v.browser == "" {
+				kind = page.CookiesOff
+			}
+			return refuse(http.StatusBadRequest, kind, cause).again(startAgain(a.Return))
+		}
+	}
+	return err
+}
+
+// arrive gives the patient a session on the provider's answer.
+func (v *visit) arrive(p *Provider, a attempt.Attempt, answer identity.Answer) error {
+	v.newBrowser(a.Shared)
+	login, err := v.attempts.Answer(v.r.Context(), a, answer, attempt.Seat{
+		Browser: v.browser.Digest(), Device: describeDevice(v.r.UserAgent()), Secret: v.secret, Session: v.session,
+	})
+	if err != nil {
+		return v.turnedAway(p, a, answer, err)
+	}
+	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
+	return v.dispatch(login.Step, "")
+}
+
+// turnedAway puts a rule's no into a page.
+func (v *visit) turnedAway(p *Provider, a attempt.Attempt, answer identity.Answer, err error) error {
+	var r *refusal
+	switch {
+	case errors.Is(err, identity.ErrDisabled):
+		r = refuse(http.StatusForbidden, page.Disabled, "account-disabled")
+	case errors.Is(err, identity.ErrUnderAge):
+		r = refuse(http.StatusForbidden, page.UnderAge, "under-age")
+		if born := answer.Details.BirthDate; !born.IsZero() {
+			r.page.From = born.Reaches(a.Door.MinimumAge)
+		}
+	case errors.Is(err, attempt.ErrOtherPerson):
+		r = refuse(http.StatusForbidden, page.OtherPerson, "other-person").again("/logout")
+	default:
+		return err
+	}
+	return v.refuseAttempt(p, a, r)
+}
+
+// refuseAttempt records that the attempt gave nothing, under the reference that
+// the page shows.
+func (v *visit) refuseAttempt(p *Provider, a attempt.Attempt, r *refusal) error {
+	r.page.Provider = p.Name
+	if err := v.attempts.Refuse(v.r.Context(), a, r.cause, v.reference); err != nil {
+		return err
+	}
+	r.recorded = true
+	return r
+}
+
+// unanswered puts what a provider refused, or what is wrong with its answer, into
+// a page. NHS login's "log in by yourself then" to an asserted identity is no
+// refusal: the chooser's button serves.
+func (v *visit) unanswered(p *Provider, a attempt.Attempt, err error) error {
+	var said *provider.Refusal
+	if !errors.As(err, &said) {
+		return err
+	}
+	if said.Kind == provider.SSOLoginRequired {
+		if err := v.attempts.Refuse(v.r.Context(), a, said.Cause, v.reference); err != nil {
+			return err
+		}
+		return v.dispatch(attempt.Step{Kind: attempt.StepChoose, Return: a.Return}, "")
+	}
+	words, known := refusalPages[said.Kind]
+	if !known {
+		words = refusalPages[provider.Other]
+	}
+	r := refuse(words.status, words.kind, said.Cause).again(startAgain(a.Return))
+	r.err = said.Err
+	return v.refuseAttempt(p, a, r)
+}
+
+// refusalPages says which page each refusal of a provider has.
+var refusalPages = map[provider.Kind]struct {
+	status int
+	kind   page.Kind
+}{
+	provider.ConsentNotGiven:        {http.StatusForbidden, page.ConsentNotGiven},
+	provider.AccessDenied:           {http.StatusForbidden, page.AccessDenied},
+	provider.LoginRequired:          {http.StatusForbidden, page.LoginRequired},
+	provider.TemporarilyUnavailable: {http.StatusServiceUnavailable, page.TemporarilyUnavailable},
+	provider.Down0:                  {http.StatusServiceUnavailable, page.ProviderDown},
+	provider.Acting:                 {http.StatusForbidden, page.Acting},
+	provider.Unproved:               {http.StatusForbidden, page.Unproved},
+	provider.Other:                  {http.StatusBadGateway, page.ProviderOther},
+}
+
+// providerTime bounds a callback with its exchange and userinfo.
+const providerTime = 20 * time.Second

@@ -1,0 +1,102 @@
+package page
+
+import (
+	"strings"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// HelpPage tells how to get help, and how to know the true service.
+type HelpPage struct{}
+
+func (HelpPage) template() string { return "help" }
+
+func (HelpPage) title(v *voice, _ *site) (string, error) { return v.plain("help.title") }
+
+// Privacy tells what is kept about a patient.
+type Privacy struct{}
+
+func (Privacy) template() string { return "privacy" }
+
+func (Privacy) title(v *voice, _ *site) (string, error) { return v.plain("privacy.title") }
+
+// Cookies tells which cookies there are.
+type Cookies struct{ List []Cookie }
+
+// Cookie is one cookie as the cookies page tells it.
+type Cookie struct {
+	Name  string
+	Use   CookieUse
+	Lasts time.Duration // zero: until the browser is closed
+}
+
+// CookieUse is what a cookie is for.
+type CookieUse string
+
+// The uses of cookies.
+const (
+	SessionCookie  CookieUse = "session"
+	BrowserCookie  CookieUse = "browser"
+	LanguageCookie CookieUse = "language"
+)
+
+// Key names the text of the use.
+func (u CookieUse) Key() string { return "cookie." + string(u) }
+
+func (Cookies) template() string { return "cookies" }
+
+func (Cookies) title(v *voice, _ *site) (string, error) { return v.plain("cookies.title") }
+
+// AccessibilityStatement says what was done for accessibility, and nothing else.
+type AccessibilityStatement struct{}
+
+func (AccessibilityStatement) template() string { return "accessibility" }
+
+func (AccessibilityStatement) title(v *voice, _ *site) (string, error) {
+	return v.plain("accessibility.title")
+}
+
+// dialled returns a telephone number as a tel: link wants it: without what people
+// put between the digits.
+func dialled(phone string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' {
+			return r
+		}
+		return -1
+	}, phone)
+}
+
+// isEmail reports whether a contact can stand in a mailto: link.
+func isEmail(contact string) bool {
+	_, err := identity.ParseEmail(contact)
+	return err == nil && !strings.ContainsAny(contact, "?&% ")
+}
+
+// chosenTexts are the keys that pages put together from values; the others stand
+// in templates word for word.
+func chosenTexts() []string {
+	keys := []string{"provider.unknown", "clock.midday", "clock.midnight", "clock.moment", "lasts.browser"}
+	for _, k := range Kinds() {
+		for _, part := range []string{"title", "why", "now"} {
+			keys = append(keys, Refusal{Kind: k}.key(part))
+		}
+	}
+	for _, r := range knownReasons {
+		keys = append(keys, Account{}.ReasonKey(r))
+	}
+	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
+		keys = append(keys, Account{Trust: identity.Trust{P: p}}.SureKey())
+	}
+	for _, u := range []CookieUse{SessionCookie, BrowserCookie, LanguageCookie} {
+		keys = append(keys, u.Key())
+	}
+	for _, l := range lengths {
+		for n := range 3 {
+			keys = append(keys, "lasts."+l.name+"."+plural(n+1))
+		}
+	}
+	return append(keys, Refusal{Kind: UnderAge}.key("why-undated"), "login.title", "login.title-portal", "account.title",
+		"logout.title", "logged-out.title", "help.title", "privacy.title", "cookies.title", "accessibility.title")
+}

@@ -1,0 +1,87 @@
+package page
+
+import (
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// Account is what a patient sees about themselves.
+type Account struct {
+	Details     identity.Details  // what the provider said; the NHS number is shown only where Trust is P9
+	Trust       identity.Trust    // what this session reached
+	Reasons     []identity.Reason // why
+	Provider    Provider          // whom the details came from
+	SettingsURL string            // where the provider lets them be changed; empty: not shown
+	Sessions    []Session         // where the patient is logged in, this one too
+}
+
+// Session is one place where the patient is logged in.
+type Session struct {
+	This     bool   // the one that looks at this page
+	Device   string // such as "Firefox on Windows"; empty: not known
+	Started  time.Time
+	LastSeen time.Time
+	Provider Words // whom the patient logged in with
+}
+
+func (Account) template() string { return "account" }
+
+func (Account) title(v *voice, _ *site) (string, error) { return v.plain("account.title") }
+
+// FullName returns given and family name as far as they are known.
+func (a Account) FullName() string {
+	given, family := a.Details.GivenName.Reveal(), a.Details.FamilyName.Reveal()
+	if given == "" || family == "" {
+		return given + family
+	}
+	return given + " " + family
+}
+
+// NHSNumber returns the number in groups where it may be shown: a number given
+// below P9 is only claimed, and NHS login forbids showing it to the patient.
+func (a Account) NHSNumber() string {
+	if a.Trust.P < identity.P9 {
+		return ""
+	}
+	return a.Details.NHSNumber.Spaced()
+}
+
+// SureKey names the text for how sure we are.
+func (a Account) SureKey() string { return "account.sure." + a.Trust.P.String() }
+
+// ReasonKey names the text of a reason.
+func (a Account) ReasonKey(r identity.Reason) string { return "reason." + string(r) }
+
+// LogoutConfirm asks before a log-out that a plain link or a portal began.
+type LogoutConfirm struct {
+	Action string  // where the answer is posted; empty: /logout
+	Hidden []Field // parameters that go along
+	Portal Words   // the portal that asked; none: the patient did
+	Stay   string  // where "stay logged in" leads; empty: /account
+}
+
+// Field is a hidden field of a form.
+type Field struct{ Name, Value string }
+
+func (LogoutConfirm) template() string { return "logout" }
+
+func (LogoutConfirm) title(v *voice, _ *site) (string, error) { return v.plain("logout.title") }
+
+// LoggedOut says that the session is over.
+type LoggedOut struct {
+	Portal   Words  // the portal that asked for it; may be none
+	Return   string // that portal's registered address; empty: not offered
+	Provider Words  // whom the patient had logged in with, who may still remember them; none: not said
+}
+
+func (LoggedOut) template() string { return "logged-out" }
+
+func (LoggedOut) title(v *voice, _ *site) (string, error) { return v.plain("logged-out.title") }
+
+// knownReasons are the reasons that have a sentence.
+var knownReasons = []identity.Reason{
+	identity.ReasonNoEvidence, identity.ReasonProviderP0, identity.ReasonProviderP5, identity.ReasonProviderP9,
+	identity.ReasonPassword, identity.ReasonCode, identity.ReasonSharedKey, identity.ReasonPasskey,
+	identity.ReasonLevelAbove, identity.ReasonFreshnessUnknown,
+}

@@ -1,0 +1,71 @@
+package page
+
+import (
+	"net/url"
+	"slices"
+)
+
+// Login is the page where a patient chooses how to log in. It has no form field,
+// only a button for each way: NHS login does not want its button beside any.
+type Login struct {
+	Providers []ProviderButton // in the order of the configuration; NHS login is shown first wherever it stands
+	Portal    Words            // the portal that waits; none: nobody asked
+	RequestID string           // the waiting authorization request, carried by every button; may be empty
+	Shared    bool             // the patient said that the device is not theirs
+}
+
+// ProviderButton is a button that goes to a provider: a POST to /login/{id}.
+type ProviderButton struct {
+	Provider
+	Down bool // the provider cannot be reached: the button says so, and can still be tried
+}
+
+func (Login) template() string { return "login" }
+
+func (l Login) title(v *voice, _ *site) (string, error) {
+	if portal := l.Portal.In(v.lang); portal != "" {
+		return v.plain("login.title-portal", "portal", portal)
+	}
+	return v.plain("login.title")
+}
+
+// Main returns the buttons that stand first: NHS login, or all where it is not
+// offered.
+func (l Login) Main() []ProviderButton {
+	if first := l.only(true); len(first) > 0 {
+		return first
+	}
+	return l.Providers
+}
+
+// Others returns the buttons below [Login.Main].
+func (l Login) Others() []ProviderButton {
+	if len(l.only(true)) == 0 {
+		return nil
+	}
+	return l.only(false)
+}
+
+func (l Login) only(nhsLogin bool) []ProviderButton {
+	return slices.DeleteFunc(slices.Clone(l.Providers), func(p ProviderButton) bool { return p.IsNHSLogin() != nhsLogin })
+}
+
+// AnotherWay reports whether some provider is not down.
+func (l Login) AnotherWay() bool {
+	return slices.ContainsFunc(l.Providers, func(p ProviderButton) bool { return !p.Down })
+}
+
+// Action returns where a provider's button posts to.
+func (l Login) Action(id string) string { return "/login/" + url.PathEscape(id) }
+
+// DeviceURL returns where the patient says whose device it is.
+func (l Login) DeviceURL() string {
+	q := url.Values{"device": {"shared"}}
+	if l.Shared {
+		q.Set("device", "own")
+	}
+	if l.RequestID != "" {
+		q.Set("request", l.RequestID)
+	}
+	return "/login?" + q.Encode()
+}

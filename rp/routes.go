@@ -1,0 +1,84 @@
+package rp
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// checkRoute is the gateway's door, the one hot path.
+const checkRoute = "/check"
+
+// router lays out every route, its methods and its guard on one screen. A route
+// that isn't here is 404, a method that isn't here is 405.
+func (s *Server) router() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
+	both := append(get, post...)
+
+	// Patients: pages, guarded by origin, bounds and language; errors become pages.
+	for _, p := range []struct {
+		path    string
+		methods []string
+		handler handler
+	}{
+		{"/", get, s.home},
+		{"/login", get, s.chooser},
+		{"/login/{provider}", both, s.toProvider},
+		{"/login/{provider}/callback", get, s.callback},
+		{"/account", get, s.account},
+		{"/account/provider-settings", post, s.providerSettings},
+		{"/logout", get, s.confirmLogout},
+		{"/logout", post, s.logout},
+		{"/logged-out", get, s.loggedOut},
+		{"/help", get, s.about(page.HelpPage{})},
+		{"/privacy", get, s.about(page.Privacy{})},
+		{"/cookies", get, s.about(s.cookieList())},
+		{"/accessibility", get, s.about(page.AccessibilityStatement{})},
+		{"/.well-known/change-password", get, s.changePassword},
+	} {
+		r.Handle(p.path, s.patient(p.handler)).Methods(p.methods...)
+	}
+
+	// Portals, in the browser: their parameters are judged by rp/portal. A POST
+	// from another site is answered with a GET of the same parameters.
+	r.Handle("/authorize", s.fromPortal(s.authorize)).Methods(both...)
+	r.Handle("/end-session", s.fromPortal(s.endSession)).Methods(both...)
+
+	// Machines: protocol answers, no cookies but for the check.
+	r.Handle("/.well-known/openid-configuration", s.machine(s.portals.Discovery)).Methods(get...)
+	r.Handle("/jwks.json", s.machine(s.portals.JWKS)).Methods(get...)
+	r.Handle("/token", s.machine(s.portals.Token)).Methods(post...)
+	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
+	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
+	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
+	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
+
+	r.NotFoundHandler = s.patient(s.notFound)
+	r.MethodNotAllowedHandler = s.patient(s.methodNotAllowed)
+	r.Use(nameRoute)
+
+	// The gateway's check stands before the router, and answers every method: what
+	// a gateway asks about came with any.
+	check := s.machine(s.check)
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == checkRoute {
+			noteOf(q).route = checkRoute
+			check.ServeHTTP(w, q)
+			return
+		}
+		r.ServeHTTP(w, q)
+	})
+}
+
+// nameRoute tells the log which route it was, by its template.
+func nameRoute(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route := mux.CurrentRoute(r); route != nil {
+			noteOf(r).route, _ = route.GetPathTemplate()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
