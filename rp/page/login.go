@@ -11,6 +11,7 @@ type Login struct {
 	Providers []ProviderButton // in the order of the configuration; NHS login is shown first wherever it stands
 	Portal    Words            // the portal that waits; none: nobody asked
 	RequestID string           // the waiting authorization request, carried by every button; may be empty
+	Return    string           // or the page of ours that waits, likewise; may be empty
 	Shared    bool             // the patient said that the device is not theirs
 }
 
@@ -58,14 +59,33 @@ func (l Login) AnotherWay() bool {
 // Action returns where a provider's button posts to.
 func (l Login) Action(id string) string { return "/login/" + url.PathEscape(id) }
 
+// Hidden returns what every button carries along.
+func (l Login) Hidden() []Field {
+	var fields []Field
+	for _, f := range []Field{{"request", l.RequestID}, {"return", l.Return}, {"device", l.device()}} {
+		if f.Value != "" {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func (l Login) device() string {
+	if l.Shared {
+		return "shared"
+	}
+	return ""
+}
+
 // DeviceURL returns where the patient says whose device it is.
 func (l Login) DeviceURL() string {
-	q := url.Values{"device": {"shared"}}
-	if l.Shared {
-		q.Set("device", "own")
+	l.Shared = !l.Shared
+	q := url.Values{}
+	for _, f := range l.Hidden() {
+		q.Set(f.Name, f.Value)
 	}
-	if l.RequestID != "" {
-		q.Set("request", l.RequestID)
+	if len(q) == 0 {
+		return "/login"
 	}
 	return "/login?" + q.Encode()
 }

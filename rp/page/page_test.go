@@ -359,8 +359,8 @@ func TestUnderAgeNamesNoOtherPersonsAccount(t *testing.T) {
 					t.Errorf("%s: the page says %q", lang, word)
 				}
 			}
-			if dated := strings.Contains(main, "2026"); dated == from.IsZero() {
-				t.Errorf("%s: dated: %v", lang, dated)
+			if dated := strings.Contains(main, " 2026"); dated == from.IsZero() || strings.Contains(main, "  ") || strings.Contains(main, " .") {
+				t.Errorf("%s: dated: %v in %q", lang, dated, main)
 			}
 		}
 	}
@@ -398,7 +398,7 @@ func TestNHSLoginDownCanStillBeTried(t *testing.T) {
 func TestSharedDeviceCanBeTakenBack(t *testing.T) {
 	for shared, want := range map[bool]string{
 		false: "/login?device=shared&request=a%26b",
-		true:  "/login?device=own&request=a%26b",
+		true:  "/login?request=a%26b",
 	} {
 		if got := (page.Login{Shared: shared, RequestID: "a&b"}).DeviceURL(); got != want {
 			t.Errorf("%v: got %s", shared, got)
@@ -437,6 +437,19 @@ func TestSessionEnding(t *testing.T) {
 			t.Errorf("%s: can stay: %v", name, stay)
 		} else if stay && (forms[0].attrs["action"] != "/session/active" || forms[0].named("input")[0].attrs["value"] != "/account?tab=1") {
 			t.Errorf("%s: posts elsewhere", name)
+		}
+	}
+}
+
+func TestNoticeStandsOnEveryPageInItsLanguage(t *testing.T) {
+	notice := page.Words{"en": "Closed on Sunday", "cy": "Ar gau ddydd Sul"}
+	for _, lang := range languages {
+		for _, s := range pagetest.Samples(lang) {
+			s.Frame.Notice = notice
+			regions := parse(t, render(t, s.Frame, s.Content)).find(func(e *element) bool { return e.attrs["role"] == "region" })
+			if len(regions) != 1 || !strings.Contains(regions[0].words(), notice[lang]) {
+				t.Errorf("%s %s: no notice", lang, s.Name)
+			}
 		}
 	}
 }

@@ -72,7 +72,7 @@ function watch(root) {
   // would count as activity, and two idle tabs would keep each other alive.
   function over() {
     const main = document.getElementById("maincontent");
-    main.replaceChildren(part("over").content.cloneNode(true));
+    main.querySelector(".nhsuk-grid-row > *").replaceChildren(part("over").content.cloneNode(true));
     document.documentElement.classList.remove("dilys-soon");
     root.remove();
     other?.close();
