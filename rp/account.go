@@ -43,8 +43,8 @@ func (v *visit) settingsURL() string {
 }
 
 // providerSettings sends the patient on to NHS login's settings with an assertion
-// of ours (POST /account/provider-settings). The assertion lives a minute, so it
-// is made when the button is pressed, not when the page is shown.
+// of ours (GET /account/provider-settings). The assertion lives a minute, so it
+// is made when the link is followed, not when the page is shown.
 func (s *Server) providerSettings(v *visit) error {
 	if v.session == nil {
 		return v.redirect("/login?" + url.Values{"return": {"/account"}}.Encode())
@@ -73,7 +73,7 @@ func (v *visit) places(all []session.Session) []page.Session {
 
 func (v *visit) providerOf(id string) *Provider {
 	for i := range v.providers {
-		if v.providers[i].Provider.ID() == id {
+		if v.providers[i].Words.ID == id {
 			return &v.providers[i]
 		}
 	}
@@ -88,4 +88,3 @@ func (v *visit) providerWords(id string) page.Provider {
 	}
 	return page.Provider{}
 }
-

@@ -62,6 +62,12 @@ func (v *visit) fail(err error) {
 	}
 }
 
+func panicked(err error) *refusal {
+	r := refuse(http.StatusInternalServerError, page.Internal, "panic")
+	r.err = err
+	return r
+}
+
 func unexpected(err error) *refusal {
 	if errors.Is(err, identity.ErrUnavailable) || errors.Is(err, audit.ErrNotRecorded) {
 		r := refuse(http.StatusServiceUnavailable, page.Unavailable, "store-unavailable")

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/session"
@@ -28,12 +27,12 @@ type visit struct {
 	r *http.Request
 
 	lang      string
-	reference string            // shown on a refusal, written in the log, found in the audit
-	note      *note             // what the one log line will say
-	browser   identity.Secret   // of the browser cookie, or nothing
-	secret    identity.Secret   // of the session cookie, or nothing
-	session   *session.Session  // if it is live
-	over      error             // why the session of the cookie is not live
+	reference string           // shown on a refusal, written in the log, found in the audit
+	note      *note            // what the one log line will say
+	browser   identity.Secret  // of the browser cookie, or nothing
+	secret    identity.Secret  // of the session cookie, or nothing
+	session   *session.Session // if it is live
+	over      error            // why the session of the cookie is not live
 }
 
 // handler serves one route of the patients' side. Its error becomes status, page
@@ -176,7 +175,7 @@ func (v *visit) write(status int, c page.Content, formAction []string) error {
 func (v *visit) frame() page.Frame {
 	f := page.Frame{
 		Lang: v.lang, Path: v.r.URL.RequestURI(), Now: v.now(), Reference: v.reference,
-		HideHeader: inNHSApp(v.r.UserAgent()), Notice: v.notice(v.lang),
+		HideHeader: inNHSApp(v.r.UserAgent()), Notice: v.notice(),
 	}
 	if v.r.Method != http.MethodGet { // a POST can't be asked for again in another language
 		f.Path = v.r.URL.Path
@@ -283,8 +282,8 @@ func (s *Server) secure(h http.Header) {
 // note is what the one log line of a request says beside the obvious. Handlers
 // write identifiers of ours into it, never a value of a person.
 type note struct {
-	reference, cause, provider, portal string
-	err                                error
+	route, reference, cause, provider, portal string
+	err                                       error
 }
 
 type noteKey struct{}
@@ -300,6 +299,3 @@ func noteOf(r *http.Request) *note {
 	}
 	return new(note)
 }
-
-// seconds writes a duration for the log, in seconds.
-func seconds(d time.Duration) float64 { return d.Seconds() }

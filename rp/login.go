@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -28,8 +27,8 @@ const (
 
 // Provider is an outside service as the front door sees it.
 type Provider struct {
-	page.Provider
 	*provider.Provider
+	Words  page.Provider
 	Prompt Prompt
 }
 
@@ -39,7 +38,7 @@ func (s *Server) chooser(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.session != nil && to.Request == "" {
+	if v.session != nil && to.Request == "" && !v.r.URL.Query().Has(portal.LoginAgain) {
 		return v.redirect(landing(to))
 	}
 	content := page.Login{
@@ -48,7 +47,7 @@ func (s *Server) chooser(v *visit) error {
 	origins := []string{waiting.Origin}
 	for _, p := range s.providers {
 		content.Providers = append(content.Providers, page.ProviderButton{
-			Provider: p.Provider0(), Down: p.Health().State == provider.Down,
+			Provider: p.Words, Down: p.Health().State == provider.Down,
 		})
 		if origin, known := p.AuthorizationOrigin(); known {
 			origins = append(origins, origin)
@@ -112,7 +111,7 @@ func startAgain(to attempt.Return) string {
 func (v *visit) provider() (*Provider, error) {
 	id := mux.Vars(v.r)["provider"]
 	for i := range v.providers {
-		if v.providers[i].ID == id {
+		if v.providers[i].Words.ID == id {
 			v.note.provider = id
 			return &v.providers[i], nil
 		}
@@ -161,7 +160,7 @@ func (v *visit) depart(p *Provider, to attempt.Return, waiting portal.Waiting, h
 		return v.providerDown(p, to, err)
 	}
 	a := attempt.Attempt{
-		Provider: p.ID, Browser: v.ensureBrowser(how.shared).Digest(), Return: to, Door: waiting.Door,
+		Provider: p.Words.ID, Browser: v.ensureBrowser(how.shared).Digest(), Return: to, Door: waiting.Door,
 		Shared: how.shared, InApp: inNHSApp(v.r.UserAgent()), Language: v.lang, Challenge: trip.Challenge,
 	}
 	if v.session != nil {
@@ -191,7 +190,7 @@ func (v *visit) fresh(p *Provider, waiting portal.Waiting, shared bool) (bool, e
 
 func (v *visit) providerDown(p *Provider, to attempt.Return, err error) error {
 	r := refuse(http.StatusServiceUnavailable, page.ProviderDown, "provider-down").again(startAgain(to))
-	r.page.Provider, r.err = p.Name, fmt.Errorf("begin at %s: %w", p.ID, err)
+	r.page.Provider, r.err = p.Words.Name, fmt.Errorf("begin at %s: %w", p.Words.ID, err)
 	return r
 }
 
@@ -203,7 +202,7 @@ func (s *Server) callback(v *visit) error {
 	if err != nil {
 		return err
 	}
-	a, err := v.attempts.Claim(v.r.Context(), identity.Secret(v.param("state")), v.browser, p.ID)
+	a, err := v.attempts.Claim(v.r.Context(), identity.Secret(v.param("state")), v.browser, p.Words.ID)
 	if err != nil {
 		return v.unclaimed(a, err)
 	}
@@ -275,7 +274,7 @@ func (v *visit) turnedAway(p *Provider, a attempt.Attempt, answer identity.Answe
 // refuseAttempt records that the attempt gave nothing, under the reference that
 // the page shows.
 func (v *visit) refuseAttempt(p *Provider, a attempt.Attempt, r *refusal) error {
-	r.page.Provider = p.Name
+	r.page.Provider = p.Words.Name
 	if err := v.attempts.Refuse(v.r.Context(), a, r.cause, v.reference); err != nil {
 		return err
 	}
@@ -315,11 +314,8 @@ var refusalPages = map[provider.Kind]struct {
 	provider.AccessDenied:           {http.StatusForbidden, page.AccessDenied},
 	provider.LoginRequired:          {http.StatusForbidden, page.LoginRequired},
 	provider.TemporarilyUnavailable: {http.StatusServiceUnavailable, page.TemporarilyUnavailable},
-	provider.Down0:                  {http.StatusServiceUnavailable, page.ProviderDown},
+	provider.Down:                   {http.StatusServiceUnavailable, page.ProviderDown},
 	provider.Acting:                 {http.StatusForbidden, page.Acting},
 	provider.Unproved:               {http.StatusForbidden, page.Unproved},
 	provider.Other:                  {http.StatusBadGateway, page.ProviderOther},
 }
-
-// providerTime bounds a callback with its exchange and userinfo.
-const providerTime = 20 * time.Second

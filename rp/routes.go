@@ -29,7 +29,7 @@ func (s *Server) router() http.Handler {
 		{"/login/{provider}", both, s.toProvider},
 		{"/login/{provider}/callback", get, s.callback},
 		{"/account", get, s.account},
-		{"/account/provider-settings", post, s.providerSettings},
+		{"/account/provider-settings", get, s.providerSettings},
 		{"/logout", get, s.confirmLogout},
 		{"/logout", post, s.logout},
 		{"/logged-out", get, s.loggedOut},

@@ -26,7 +26,7 @@ type Options struct {
 	Languages       []string // the first is the default
 	SecurityContact string   // a mailto: or https: address for security.txt
 	OwnDoor         attempt.Door
-	Notice          func(lang string) page.Words // the banner now, if any
+	Notice          func() page.Words // the banner now, if any
 
 	Pages     *page.Pages
 	Providers []Provider
@@ -49,7 +49,7 @@ type Server struct {
 	languages       []string
 	securityContact string
 	ownDoor         attempt.Door
-	notice          func(lang string) page.Words
+	notice          func() page.Words
 
 	pages     *page.Pages
 	providers []Provider
@@ -127,7 +127,7 @@ func (s *Server) recovered(w *answer, r *http.Request, n *note, fault any) {
 		return
 	}
 	v := &visit{Server: s, w: w, r: r, note: n, lang: s.language(r), reference: identity.NewReference()}
-	v.fail(refusePanic(n.err))
+	v.fail(panicked(n.err))
 }
 
 // tell writes the one line of a request: its route, never its path or query, which

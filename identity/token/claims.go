@@ -1,6 +1,7 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -98,14 +99,30 @@ func (c Claims) toWire() wire {
 	}
 }
 
+// levels and vectors are all that can be written of trust, by its one spelling:
+// every request reads a token, and a lookup is cheaper than parsing.
+var levels, vectors = spellings()
+
+func spellings() (map[string]identity.Proofing, map[string]identity.Trust) {
+	levels, vectors := map[string]identity.Proofing{}, map[string]identity.Trust{}
+	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
+		levels[p.String()] = p
+		for c := identity.Cp; c < identity.Cm<<1; c++ {
+			t := identity.Trust{P: p, C: c}
+			vectors[t.String()] = t
+		}
+	}
+	return levels, vectors
+}
+
 // claims reads the shared claims.
 func (w wire) claims() (Claims, error) {
-	var trust identity.Trust
-	if err := trust.UnmarshalText([]byte(w.ACR)); err != nil || w.VOT != w.ACR {
+	trust, ok := vectors[w.ACR]
+	if !ok || w.VOT != w.ACR {
 		return Claims{}, refused("acr: wanted a vector of trust, equal to vot, got something else")
 	}
-	proofing, err := identity.ParseProofing(w.Proofing)
-	if err != nil {
+	proofing, ok := levels[w.Proofing]
+	if !ok {
 		return Claims{}, refused("identity_proofing_level: wanted P0, P5 or P9, got something else")
 	}
 	return Claims{
@@ -125,6 +142,9 @@ func (w wire) complete() error {
 		if c.value == "" {
 			return fmt.Errorf("token claims: wanted %s, got none", c.name)
 		}
+	}
+	if _, ok := vectors[w.ACR]; !ok {
+		return errors.New("token claims: wanted a vector of trust with a credential, got none")
 	}
 	return nil
 }

@@ -1,24 +1,23 @@
 package token
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha256" // hashOf
+	_ "crypto/sha512" // hashOf
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-	strictjson "github.com/go-jose/go-jose/v4/json" // case-sensitive, refuses a name given twice
 )
 
 // Alg is a JWS signature algorithm by its registered name (RFC 7518 §3.1).
@@ -61,10 +60,12 @@ func refused(format string, args ...any) error {
 
 // jws is a parsed token whose signature nobody has looked at yet.
 type jws struct {
-	*jose.JSONWebSignature
-	alg Alg
-	kid string
-	typ string
+	alg     Alg
+	kid     string
+	typ     string
+	input   string // what was signed: header and payload as they came
+	payload []byte
+	sig     []byte
 }
 
 // Keys is where a [Verifier] finds public keys: a *[Ring] or a *[KeySet]. verify
@@ -80,7 +81,7 @@ func parse(raw string, algs []Alg) (jws, error) {
 	if err := checkShape(raw); err != nil {
 		return jws{}, err
 	}
-	sig, err := jose.ParseSignedCompact(raw, algs)
+	parsed, err := jose.ParseSignedCompact(raw, algs)
 	var alg *jose.ErrUnexpectedSignatureAlgorithm
 	if errors.As(err, &alg) {
 		return jws{}, refused("alg: wanted one of %v, got %.20q", algs, alg.Got)
@@ -88,12 +89,17 @@ func parse(raw string, algs []Alg) (jws, error) {
 	if err != nil { // its text may quote the header: dropped
 		return jws{}, refused("header: wanted a JWS protected header, got something else")
 	}
-	h := sig.Signatures[0].Header
-	if err := checkHeader(h); err != nil {
+	signed := parsed.Signatures[0]
+	if err := checkHeader(signed.Header); err != nil {
 		return jws{}, err
 	}
-	typ, _ := h.ExtraHeaders[jose.HeaderType].(string)
-	return jws{JSONWebSignature: sig, alg: Alg(h.Algorithm), kid: h.KeyID, typ: typ}, nil
+	typ, _ := signed.Header.ExtraHeaders[jose.HeaderType].(string)
+	return jws{
+		alg: Alg(signed.Header.Algorithm), kid: signed.Header.KeyID, typ: typ,
+		input:   raw[:strings.LastIndexByte(raw, '.')],
+		payload: parsed.UnsafePayloadWithoutVerification(),
+		sig:     signed.Signature,
+	}, nil
 }
 
 // strictBase64 refuses set bits behind the last byte.
@@ -113,7 +119,8 @@ func checkShape(raw string) error {
 		return refused("token: wanted base64url, got a line end")
 	}
 	for segment := range strings.SplitSeq(raw, ".") {
-		if _, err := strictBase64.DecodeString(segment); err != nil || segment == "" {
+		tail := segment[len(segment)&^3:] // the rest has one spelling anyway
+		if _, err := strictBase64.DecodeString(tail); err != nil {
 			return refused("token: wanted three segments of canonical base64url, got something else")
 		}
 	}
@@ -195,48 +202,85 @@ func sign(key crypto.Signer, h header, claims any) (string, error) {
 	return string(b64.AppendEncode(append(out, '.'), sig)), nil
 }
 
-// signature signs input by alg (RFC 7518 §3.3 to §3.5).
-func signature(key crypto.Signer, alg Alg, input []byte) ([]byte, error) {
-	switch k := key.(type) {
-	case *ecdsa.PrivateKey:
-		if alg == ES256 {
-			return signES256(k, input)
-		}
-	case *rsa.PrivateKey:
-		switch alg {
-		case RS256:
-			sum := sha256.Sum256(input)
-			return k.Sign(rand.Reader, sum[:], crypto.SHA256)
-		case RS512:
-			sum := sha512.Sum512(input)
-			return k.Sign(rand.Reader, sum[:], crypto.SHA512)
-		case PS256:
-			sum := sha256.Sum256(input)
-			return k.Sign(rand.Reader, sum[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
-		}
+// hashOf is the hash that alg signs (RFC 7518 §3.3 to §3.5); 0 for what is none.
+func hashOf(alg Alg) crypto.Hash {
+	switch alg {
+	case jose.ES256, jose.RS256, jose.PS256:
+		return crypto.SHA256
+	case jose.ES384, jose.RS384, jose.PS384:
+		return crypto.SHA384
+	case jose.ES512, jose.RS512, jose.PS512:
+		return crypto.SHA512
 	}
-	return nil, fmt.Errorf("signing: wanted a key for %s, got %T", alg, key)
+	return 0
 }
 
-// signES256 writes R and S side by side, each of full width (RFC 7518 §3.4).
-func signES256(key *ecdsa.PrivateKey, input []byte) ([]byte, error) {
-	sum := sha256.Sum256(input)
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+// digest hashes input by alg, which fits has found to be one of them.
+func digest(alg Alg, input []byte) []byte {
+	h := hashOf(alg).New()
+	_, _ = h.Write(input) // never fails
+	return h.Sum(nil)
+}
+
+// pssOptions is for PS256 and its like: the salt is as long as the hash (RFC 7518
+// §3.5); nil for other algorithms.
+func pssOptions(alg Alg) *rsa.PSSOptions {
+	if strings.HasPrefix(string(alg), "PS") {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hashOf(alg)}
+	}
+	return nil
+}
+
+// signature signs input by alg.
+func signature(key crypto.Signer, alg Alg, input []byte) ([]byte, error) {
+	if key == nil || !fits(alg, key.Public()) {
+		return nil, fmt.Errorf("signing: wanted a key for %.20q, got %T", alg, key)
+	}
+	sum := digest(alg, input)
+	if ec, ok := key.(*ecdsa.PrivateKey); ok {
+		return signECDSA(ec, sum)
+	}
+	if pss := pssOptions(alg); pss != nil {
+		return key.Sign(rand.Reader, sum, pss)
+	}
+	return key.Sign(rand.Reader, sum, hashOf(alg))
+}
+
+// signECDSA writes R and S side by side, each of full width (RFC 7518 §3.4).
+func signECDSA(key *ecdsa.PrivateKey, sum []byte) ([]byte, error) {
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	out := make([]byte, 64)
-	r.FillBytes(out[:32])
-	s.FillBytes(out[32:])
+	width := coordinate(key.Curve)
+	out := make([]byte, 2*width)
+	r.FillBytes(out[:width])
+	s.FillBytes(out[width:])
 	return out, nil
 }
 
-// decode reads a signed payload: one JSON object, no name twice, so that no other
-// reader can see other claims in the same bytes.
-func decode(payload []byte, into any) error {
-	err := strictjson.Unmarshal(payload, into)
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(payload), []byte("{")) { // err may quote a claim: dropped
-		return refused("claims: wanted one JSON object of the known shape, each name once, got something else")
+// coordinate is the width of R and of S in bytes.
+func coordinate(curve elliptic.Curve) int { return (curve.Params().BitSize + 7) / 8 }
+
+// signedBy reports whether key signed the bytes of t as they came.
+func (t jws) signedBy(key crypto.PublicKey) bool {
+	if !fits(t.alg, key) {
+		return false
 	}
-	return nil
+	sum := digest(t.alg, []byte(t.input))
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		width := coordinate(k.Curve)
+		if len(t.sig) != 2*width {
+			return false
+		}
+		r, s := new(big.Int).SetBytes(t.sig[:width]), new(big.Int).SetBytes(t.sig[width:])
+		return ecdsa.Verify(k, sum, r, s)
+	case *rsa.PublicKey:
+		if pss := pssOptions(t.alg); pss != nil {
+			return rsa.VerifyPSS(k, hashOf(t.alg), sum, t.sig, pss) == nil
+		}
+		return rsa.VerifyPKCS1v15(k, hashOf(t.alg), sum, t.sig) == nil
+	}
+	return false
 }

@@ -9,8 +9,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -179,4 +181,16 @@ func segment(t testing.TB, raw string, i int) map[string]any {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// testCertificate is a real certificate, in base64 as x5c has it.
+func testCertificate(t testing.TB) string {
+	t.Helper()
+	key := newECKey(t, elliptic.P256())
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: testStart.AddDate(10, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
 }

@@ -100,6 +100,11 @@ func newKey(alg string) (signingKey, error) {
 	if err != nil {
 		return signingKey{}, fmt.Errorf("signing key: %w", err)
 	}
+	return named(private)
+}
+
+// named gives a key its thumbprint (RFC 7638) as kid.
+func named(private crypto.Signer) (signingKey, error) {
 	sum, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("signing key: %w", err)
@@ -266,4 +271,3 @@ func (s *Simulator) algSealer(alg string, key signingKey, header map[string]any)
 	header["kid"] = other.kid
 	return func(in []byte) ([]byte, error) { return signature(alg, other.private, in) }, err
 }
-

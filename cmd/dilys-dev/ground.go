@@ -1,0 +1,123 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	_ "embed"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// addresses are where everything answers. Dilys alone is on localhost, since a
+// passkey needs a name; the others are on another site, so that faults of cookies
+// and Fetch Metadata show.
+type addresses struct{ port int }
+
+func (a addresses) dilys() string         { return fmt.Sprintf("http://localhost:%d", a.port) }
+func (a addresses) workbench() string     { return fmt.Sprintf("http://127.0.0.1:%d", a.port+1) }
+func (a addresses) simulator() string     { return fmt.Sprintf("http://127.0.0.1:%d", a.port+2) }
+func (a addresses) examplePortal() string { return fmt.Sprintf("http://127.0.0.1:%d", a.port+4) }
+
+// ground is the folder that everything is kept in.
+type ground struct {
+	dir string
+	at  addresses
+}
+
+// file returns a path in the folder.
+func (g ground) file(name string) string { return filepath.Join(g.dir, name) }
+
+// Names in the folder.
+const (
+	configFile        = "dilys.yaml"
+	clientKeyFile     = "nhs-login.pem"
+	clientsFile       = "simulator-clients.yaml"
+	exampleSecretFile = "example-portal.secret"
+	portalSecretFile  = "my-portal.secret"
+	keysFolder        = "keys"
+)
+
+// prepare makes what is missing: secrets, the client key and the configuration.
+// The configuration is made anew each time, so that flags and ports always hold;
+// everything else stays.
+func (g ground) prepare(f flags) error {
+	if err := os.MkdirAll(g.dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{exampleSecretFile, portalSecretFile} {
+		if err := g.once(name, func() ([]byte, error) { return []byte(identity.NewToken().Reveal() + "\n"), nil }); err != nil {
+			return err
+		}
+	}
+	if err := g.once(clientKeyFile, newClientKey); err != nil {
+		return err
+	}
+	if err := g.write(configFile, configText, f); err != nil {
+		return err
+	}
+	return g.write(clientsFile, clientsText, f)
+}
+
+// once writes a file that isn't there yet, for its owner's eyes only.
+func (g ground) once(name string, content func() ([]byte, error)) error {
+	if _, err := os.Stat(g.file(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, err := content()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(g.file(name), b, 0o600)
+}
+
+func newClientKey() ([]byte, error) {
+	const bits = 2048 // what NHS login asks for
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func (g ground) write(name, text string, f flags) error {
+	t, err := template.New(name).Parse(text)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, map[string]string{
+		"Dilys": g.at.dilys(), "Listen": fmt.Sprintf("127.0.0.1:%d", g.at.port), "Operations": fmt.Sprintf("127.0.0.1:%d", g.at.port+10),
+		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(g.file(name), []byte(b.String()), 0o600)
+}
+
+// issuer is what the simulator calls itself.
+func (g ground) issuer(f flags) string {
+	if f.SimulatorIssuer != "" {
+		return f.SimulatorIssuer
+	}
+	return g.at.simulator()
+}
+
+//go:embed dilys.yaml.tmpl
+var configText string
+
+//go:embed simulator-clients.yaml.tmpl
+var clientsText string

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/dilys-id/dilys/cmd/internal/service"
+)
+
+// load reads the configuration; its faults go one a line to standard error.
+func (c *cli) load(con console) (*service.Config, error) {
+	if c.Config == "" {
+		return nil, fmt.Errorf("%w: --config FILE is needed", errUsage)
+	}
+	config, err := service.Load(c.Config, time.Now())
+	if err != nil {
+		_, _ = fmt.Fprintln(con.say, err)
+		return nil, errSaid
+	}
+	return config, nil
+}
+
+type serveCommand struct{}
+
+// Run runs the service until it is told to stop (SIGTERM, interrupt), and lets
+// what is under way finish.
+func (serveCommand) Run(ctx context.Context, con console, c *cli) error {
+	config, err := c.load(con)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(con.say, nil))
+	s, err := service.New(ctx, config, service.Options{Now: time.Now, Log: log, Version: version()})
+	if err != nil {
+		return err
+	}
+	listeners, err := s.Listen()
+	if err != nil {
+		return err
+	}
+	log.Info("dilys is ready", "version", version(), "public_url", config.PublicURL,
+		"listen", listeners.Public.Addr().String(), "operations", listeners.Operations.Addr().String())
+	return s.Run(ctx, listeners)
+}
+
+type statusCommand struct{}
+
+// Run asks the running service how it is, and shows it on one screen.
+func (statusCommand) Run(ctx context.Context, con console, c *cli) error {
+	config, err := c.load(con)
+	if err != nil {
+		return err
+	}
+	status, err := service.FetchStatus(ctx, config.OperationsListen)
+	if err != nil {
+		_, _ = fmt.Fprintf(con.out, "down  service\n      fault:    %v\n      patients: nothing of Dilys\n      runbook:  R1\n", err)
+		return errSaid
+	}
+	if err := status.Write(con.out); err != nil {
+		return err
+	}
+	if !status.Healthy() {
+		_, _ = fmt.Fprintln(con.say, "the runbook is deploy/README.md")
+		return errSaid
+	}
+	return nil
+}
+
+type versionCommand struct{}
+
+// Run shows what this program was built from.
+func (versionCommand) Run(con console) error {
+	_, err := fmt.Fprintf(con.out, "dilys %s, %s\n", version(), runtime.Version())
+	return err
+}
+
+// version returns the module's version and commit as the build recorded them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v, commit, dirty := info.Main.Version, "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = " " + s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = " (changed)"
+		}
+	}
+	if v == "" {
+		v = "(devel)"
+	}
+	return v + commit + dirty
+}

@@ -1,0 +1,79 @@
+package service
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dilys-id/dilys/rp/provider"
+)
+
+// health remembers how the service's own parts are, and since when.
+type health struct {
+	started time.Time
+
+	mu    sync.Mutex
+	parts map[string]part
+}
+
+type part struct {
+	fault string // empty: ok
+	since time.Time
+}
+
+func newHealth(now time.Time) *health { return &health{started: now, parts: map[string]part{}} }
+
+// set tells how a part is; what has not changed keeps its time.
+func (h *health) set(name string, err error, now time.Time) {
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if before, known := h.parts[name]; !known || (before.fault == "") != (fault == "") {
+		h.parts[name] = part{fault, now}
+		return
+	}
+	h.parts[name] = part{fault, h.parts[name].since}
+}
+
+func (h *health) dependency(name, patients, runbook string) Dependency {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.parts[name]
+	if p.fault == "" {
+		return Dependency{Name: name, State: OK, Since: p.since}
+	}
+	return Dependency{Name: name, State: Down, Since: p.since, Fault: p.fault, Patients: patients, Runbook: runbook}
+}
+
+// Status tells how everything is.
+func (s *Service) Status() Status {
+	database := s.health.dependency("database", "a page that says: try again, nothing was lost; checks answer 503", "R2")
+	status := Status{
+		Version: s.options.Version, Started: s.health.started, Ready: database.State == OK,
+		Dependencies: []Dependency{
+			database,
+			s.health.dependency("signing keys", "nothing yet; tokens fail when the present key ends", "R8"),
+			s.health.dependency("audit", "nothing; events wait to be sealed", "R7"),
+			s.health.dependency("journal", "nothing; events wait outside the database", "R7"),
+		},
+	}
+	for i, p := range s.Providers {
+		status.Dependencies = append(status.Dependencies, providerDependency(s.Config.Providers[i].ID, p.Health()))
+	}
+	return status
+}
+
+func providerDependency(id string, h provider.Health) Dependency {
+	d := Dependency{Name: "provider " + id, State: OK, Since: h.Since, Fault: h.Fault}
+	switch h.State {
+	case provider.Slow:
+		d.State, d.Patients, d.Runbook = Slow, "a login there takes longer", "R3"
+	case provider.Down:
+		d.State, d.Runbook = Down, "R3"
+		d.Patients = fmt.Sprintf("the button of %s says that it is not working; who is logged in stays so", id)
+	}
+	return d
+}

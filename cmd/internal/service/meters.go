@@ -1,0 +1,64 @@
+package service
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// meters counts what operators watch. Labels are routes, statuses and ids from the
+// configuration: nothing of a person, and a bounded number of series.
+type meters struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	up       *prometheus.GaugeVec
+	ready    prometheus.Gauge
+}
+
+func newMeters() *meters {
+	m := &meters{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "dilys_request_seconds", Help: "Time to answer a request, by route and status.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 8},
+		}, []string{"route", "status"}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "dilys_dependency_up", Help: "Whether a dependency is ok: 1, or slow: 0.5, or down: 0.",
+		}, []string{"name"}),
+		ready: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "dilys_ready", Help: "Whether sessions can be checked and pages shown.",
+		}),
+	}
+	m.registry.MustRegister(m.requests, m.up, m.ready, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// observe counts a request.
+func (m *meters) observe(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// handler serves the metrics, with the status as it is at the asking.
+func (m *meters) handler(status func() Status) http.Handler {
+	served := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := status()
+		m.ready.Set(truth(s.Ready))
+		for _, d := range s.Dependencies {
+			m.up.WithLabelValues(d.Name).Set(map[State]float64{OK: 1, Slow: 0.5, Down: 0}[d.State])
+		}
+		served.ServeHTTP(w, r)
+	})
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,167 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// How often the service looks after itself.
+const (
+	sealEvery    = time.Second
+	refreshEvery = time.Minute
+	sweepEvery   = 10 * time.Minute
+	watchEvery   = 5 * time.Second
+	drainFor     = 30 * time.Second
+)
+
+// Listeners are where the service answers.
+type Listeners struct {
+	Public     net.Listener
+	Operations net.Listener // may be nil
+}
+
+// Listen opens the listeners that the configuration names.
+func (s *Service) Listen() (Listeners, error) {
+	public, err := net.Listen("tcp", s.Config.Listen)
+	if err != nil {
+		return Listeners{}, fmt.Errorf("listen: %w", err)
+	}
+	operations, err := net.Listen("tcp", s.Config.OperationsListen)
+	if err != nil {
+		_ = public.Close()
+		return Listeners{}, fmt.Errorf("operations_listen: %w", err)
+	}
+	return Listeners{public, operations}, nil
+}
+
+// Run answers on the listeners until ctx is done, then lets what is under way
+// finish, and closes the database.
+func (s *Service) Run(ctx context.Context, l Listeners) error {
+	servers := []struct {
+		server   *http.Server
+		listener net.Listener
+	}{{s.Front.HTTPServer(), l.Public}, {s.operationsServer(), l.Operations}}
+	failed := make(chan error, len(servers))
+	for _, one := range servers {
+		if one.listener == nil {
+			continue
+		}
+		go func() {
+			if err := one.server.Serve(one.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	chores, stop := context.WithCancel(ctx)
+	var busy sync.WaitGroup
+	s.chores(chores, &busy)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+	defer cancel()
+	for _, one := range servers {
+		err = errors.Join(err, one.server.Shutdown(drain))
+	}
+	stop()
+	busy.Wait()
+	return errors.Join(err, s.DB.Close())
+}
+
+// chores starts what the service does by itself.
+func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
+	for _, c := range []struct {
+		every time.Duration
+		do    func(context.Context)
+	}{
+		{sealEvery, s.seal},
+		{refreshEvery, s.refreshKeys},
+		{sweepEvery, s.sweep},
+		{watchEvery, s.watch},
+		{refreshEvery, s.refreshProviders},
+	} {
+		busy.Go(func() {
+			tick := time.NewTicker(c.every)
+			defer tick.Stop()
+			for {
+				c.do(ctx)
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+			}
+		})
+	}
+}
+
+// seal links new events into the chain and logs the head, so that a log kept
+// elsewhere tells how long the chain was.
+func (s *Service) seal(ctx context.Context) {
+	head, sealed, err := s.Chain.Seal(ctx)
+	s.health.set("audit", err, s.options.Now())
+	if sealed {
+		s.options.Log.Info("audit head", "head", head.Head(), "events", head.Count)
+	}
+}
+
+func (s *Service) refreshKeys(ctx context.Context) {
+	err := s.Ring.Refresh(ctx)
+	s.health.set("signing keys", err, s.options.Now())
+	if err != nil && ctx.Err() == nil {
+		s.options.Log.Error("signing keys", "error", err.Error(), "runbook", "R8")
+	}
+}
+
+func (s *Service) refreshProviders(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, p := range s.Providers {
+		all.Go(func() { p.Refresh(ctx) })
+	}
+	all.Wait()
+}
+
+// sweep forgets what is long over, and brings in what the journal holds.
+func (s *Service) sweep(ctx context.Context) {
+	err := errors.Join(s.DB.Sweep(ctx, s.options.Now()), s.DB.ImportJournal(ctx, s.journal))
+	s.health.set("journal", err, s.options.Now())
+	if err != nil && ctx.Err() == nil {
+		s.options.Log.Error("sweep", "error", err.Error(), "runbook", "R7")
+	}
+}
+
+func (s *Service) watch(ctx context.Context) {
+	s.health.set("database", s.DB.Ping(ctx), s.options.Now())
+}
+
+// operationsServer answers operators and their monitoring: never on the public
+// listener.
+func (s *Service) operationsServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		status := s.Status()
+		if !status.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		writeJSON(w, status)
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Status()) })
+	mux.Handle("GET /metrics", s.meters.handler(s.Status))
+	const headerTime = 5 * time.Second
+	return &http.Server{Handler: mux, ReadHeaderTimeout: headerTime}
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,161 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/identity/token"
+	"github.com/dilys-id/dilys/rp"
+	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/portal"
+	"github.com/dilys-id/dilys/rp/provider"
+	"github.com/dilys-id/dilys/store"
+)
+
+// Records is the lower half of the house: the database and the rooms over it.
+// Operators' commands need no more.
+type Records struct {
+	DB       *store.DB
+	Ledger   *audit.Ledger
+	Chain    *audit.Chain
+	Accounts *account.Accounts
+	Sessions *session.Sessions
+	journal  string
+}
+
+// OpenRecords opens the database that the configuration names, with its keys.
+func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records, error) {
+	keys, err := store.LoadKeys(c.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	db, err := store.Open(ctx, c.storeOptions(keys, now))
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	r := &Records{DB: db, journal: filepath.Join(c.Keys, journalFile)}
+	r.Ledger = audit.NewLedger(db.Audit(), store.NewJournal(r.journal), now)
+	r.Chain = audit.NewChain(db.Audit(), keys.AuditMAC(), now)
+	r.Accounts = account.New(db.Accounts(), r.Ledger, now)
+	r.Sessions = session.New(db.Sessions(), r.Ledger, now)
+	return r, nil
+}
+
+// journalFile takes events while the database refuses them. It stands beside the
+// keys, the one folder that every deployment has.
+const journalFile = "audit-journal.jsonl"
+
+// Options is what the service is told from outside.
+type Options struct {
+	Now     func() time.Time
+	Log     *slog.Logger
+	Version string
+}
+
+// Service is the whole house, ready to run.
+type Service struct {
+	*Records
+	Config    *Config
+	Providers []*provider.Provider
+	Ring      *token.Ring
+	Front     *rp.Server
+
+	options Options
+	meters  *meters
+	health  *health
+}
+
+// New builds the rooms in floor order. A provider that is down does not stop it.
+func New(ctx context.Context, c *Config, o Options) (*Service, error) {
+	records, err := OpenRecords(ctx, c, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{Records: records, Config: c, options: o, meters: newMeters(), health: newHealth(o.Now())}
+	if err := s.build(ctx); err != nil {
+		_ = records.DB.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Service) build(ctx context.Context) error {
+	var err error
+	if s.Ring, err = token.NewRing(s.DB.SigningKeys(), s.options.Now, token.ES256, token.RS256); err != nil {
+		return fmt.Errorf("signing keys: %w", err)
+	}
+	if err := s.Ring.Refresh(ctx); err != nil {
+		return fmt.Errorf("signing keys: %w", err)
+	}
+	pages, err := s.Config.pages()
+	if err != nil {
+		return fmt.Errorf("pages: %w", err)
+	}
+	if !page.RealAssets() {
+		s.options.Log.Warn("page assets are missing: a small built-in style is served", "runbook", "R9")
+	}
+	doors, err := s.providers()
+	if err != nil {
+		return err
+	}
+	portals, err := portal.New(s.portalOptions())
+	if err != nil {
+		return fmt.Errorf("portals: %w", err)
+	}
+	public, err := url.Parse(s.Config.PublicURL)
+	if err != nil {
+		return fmt.Errorf("public_url: %w", err)
+	}
+	attempts := attempt.New(s.DB.Attempts(), s.Accounts, s.Sessions, s.Ledger, s.Config.limits(), s.options.Now)
+	s.Front = rp.New(rp.Options{
+		PublicURL: public, PlainHTTP: s.Config.InsecureLoopback, TrustedProxies: s.Config.TrustedProxies,
+		Languages: s.Config.Languages, SecurityContact: s.Config.securityContact(), OwnDoor: s.Config.ownDoor(),
+		Notice: func() page.Words { return s.Config.notice(s.options.Now()) },
+		Pages:  pages, Providers: doors, Portals: portals, Attempts: attempts, Sessions: s.Sessions, Accounts: s.Accounts,
+		Ledger: s.Ledger, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
+	})
+	return nil
+}
+
+// providers builds the provider side and what the front door says of each.
+func (s *Service) providers() ([]rp.Provider, error) {
+	var doors []rp.Provider
+	for i := range s.Config.Providers {
+		c := &s.Config.Providers[i]
+		p, err := provider.New(s.Config.provider(c), provider.Options{Now: s.options.Now, Log: s.options.Log})
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", c.ID, err)
+		}
+		s.Providers = append(s.Providers, p)
+		doors = append(doors, rp.Provider{Provider: p, Words: c.words(), Prompt: rp.Prompt(c.Prompt)})
+	}
+	return doors, nil
+}
+
+func (s *Service) portalOptions() portal.Options {
+	o := portal.Options{
+		Issuer: s.Config.PublicURL, Languages: s.Config.Languages, MinimumAge: defaultMinimumAge, Gateway: s.Config.gateway(),
+		Grants: s.DB.Grants(), Sessions: s.Sessions, Accounts: s.Accounts, Ledger: s.Ledger, Ring: s.Ring, Now: s.options.Now,
+		Note: rp.Note,
+	}
+	for _, p := range s.Config.Portals {
+		o.Portals = append(o.Portals, p.portal())
+	}
+	for _, p := range s.Config.Providers {
+		o.Providers = append(o.Providers, p.ID)
+		o.Reachable = append(o.Reachable, p.reachable()...)
+	}
+	return o
+}
+
+// defaultMinimumAge is asked where no setting says otherwise.
+const defaultMinimumAge = 16
+

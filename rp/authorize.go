@@ -1,0 +1,181 @@
+package rp
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/portal"
+)
+
+// fromPortal wraps an endpoint that portals send browsers to. A POST from another
+// site carries no session cookie (SameSite=Lax), so it is answered with a GET of
+// the same parameters, and does nothing else.
+func (s *Server) fromPortal(h handler) http.Handler {
+	guarded := s.patient(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || s.sameOrigin(r) && r.Header.Get("Origin") != "" {
+			guarded.ServeHTTP(w, r)
+			return
+		}
+		s.asGet(w, r)
+	})
+}
+
+func (s *Server) asGet(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil || len(r.PostForm) > maxFormKeys || len(r.PostForm.Encode()) > maxQuery {
+		s.patient(func(*visit) error {
+			return refuse(http.StatusBadRequest, page.BadRequest, "form-unreadable")
+		}).ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: r.URL.Path}, Header: r.Header})
+		return
+	}
+	w.Header().Set("Location", r.URL.Path+"?"+r.PostForm.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// authorize takes a portal's authorization request, or resumes one that waited
+// for a login (OpenID Connect Core §3.1.2).
+func (s *Server) authorize(v *visit) error {
+	if v.session != nil && portal.Navigation(v.r.Header) {
+		if err := v.renew(); err != nil {
+			return err
+		}
+	}
+	values := v.values()
+	if id := single(values, "request"); id != "" && !values.Has("client_id") {
+		return v.resume(id)
+	}
+	d, err := v.portals.Authorize(v.r.Context(), values, v.seat())
+	if err != nil {
+		return err
+	}
+	return v.decide(d)
+}
+
+func (v *visit) resume(id string) error {
+	d, err := v.portals.Resume(v.r.Context(), id, v.seat())
+	if err != nil {
+		return err
+	}
+	return v.decide(d)
+}
+
+// values returns the parameters of a request that may come either way.
+func (v *visit) values() url.Values {
+	if v.r.Method == http.MethodPost {
+		return v.r.PostForm
+	}
+	return v.r.URL.Query()
+}
+
+func (v *visit) seat() portal.Seat {
+	return portal.Seat{Session: v.session, Navigation: portal.Navigation(v.r.Header)}
+}
+
+// decide turns what the portal side decided into a redirect or a page.
+func (v *visit) decide(d portal.Decision) error {
+	v.note.cause = d.Cause
+	if d.Portal != nil {
+		v.note.portal = d.Portal.ID
+	}
+	switch d.Kind {
+	case portal.Redirect:
+		return v.redirect(d.URL)
+	case portal.Login:
+		return v.toLogin(d)
+	case portal.AskLogout:
+		return v.askLogout(d)
+	case portal.LoggedOut, portal.LoggedOutTo:
+		return v.loggedOutFor(d)
+	}
+	return v.portalRefusal(d)
+}
+
+// toLogin leads to the chooser, or straight to the provider that the portal wants.
+func (v *visit) toLogin(d portal.Decision) error {
+	query := url.Values{"request": {d.Request}}
+	if slices.Contains(v.languages, d.Language) {
+		query.Set("lang", d.Language)
+	}
+	path := "/login"
+	if d.Waiting.Provider != "" {
+		path += "/" + d.Waiting.Provider
+	}
+	return v.redirect(path + "?" + query.Encode())
+}
+
+// portalRefusals says which page and status each refusal has.
+var portalRefusals = map[portal.Refusal]struct {
+	kind   page.Kind
+	status int
+}{
+	portal.BadClient:   {page.PortalBadClient, http.StatusBadRequest},
+	portal.BadRedirect: {page.PortalBadRedirect, http.StatusBadRequest},
+	portal.BadRequest:  {page.BadRequest, http.StatusBadRequest},
+	portal.TooLate:     {page.TooLate, http.StatusBadRequest},
+}
+
+func (v *visit) portalRefusal(d portal.Decision) error {
+	words := portalRefusals[d.Refusal]
+	r := refuse(words.status, words.kind, d.Cause)
+	if d.Portal != nil {
+		r.page.Portal, r.page.Return = d.Portal.Name, d.URL
+	}
+	return r
+}
+
+// endSession logs out at a portal's wish (RP-Initiated Logout 1.0).
+func (s *Server) endSession(v *visit) error {
+	d, err := v.portals.EndSession(v.r.Context(), v.values(), v.seat())
+	if err != nil {
+		return err
+	}
+	return v.decide(d)
+}
+
+func (v *visit) askLogout(d portal.Decision) error {
+	ask := page.LogoutConfirm{Action: "/end-session"}
+	if d.Portal != nil {
+		ask.Portal = d.Portal.Name
+	}
+	var origins []string
+	for _, name := range sortedKeys(d.Fields) {
+		ask.Hidden = append(ask.Hidden, page.Field{Name: name, Value: d.Fields.Get(name)})
+	}
+	if d.URL != "" {
+		origins = append(origins, originOf(d.URL))
+	}
+	return v.show(http.StatusOK, ask, origins...)
+}
+
+func (v *visit) loggedOutFor(d portal.Decision) error {
+	v.session = nil
+	v.clearBrowser()
+	if d.Kind == portal.LoggedOutTo {
+		return v.redirect(d.URL)
+	}
+	gone := page.LoggedOut{Return: d.URL}
+	if d.Portal != nil {
+		gone.Portal = d.Portal.Name
+	}
+	return v.show(http.StatusOK, gone)
+}
+
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func sortedKeys(values url.Values) []string {
+	keys := make([]string, 0, len(values))
+	for k := range values {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,112 @@
+package portal
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/identity/token"
+)
+
+// bearerOf returns the Bearer token (RFC 6750 §2.1) of the Authorization headers
+// and whether one was given. Two of them are as good as a wrong one. Other schemes
+// are none of ours.
+func bearerOf(authorization []string) (raw identity.Secret, given bool) {
+	for _, value := range authorization {
+		scheme, rest, _ := strings.Cut(value, " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			raw, given = identity.Secret(strings.TrimLeft(rest, " ")), true
+		}
+	}
+	if len(authorization) > 1 {
+		raw = ""
+	}
+	return raw, given
+}
+
+// holder is who presents an access token: the portal it was given to, and the
+// living session it is of.
+type holder struct {
+	claims  token.AccessClaims
+	portal  *Portal
+	session session.Session
+}
+
+// holding reads an access token for that audience and the session behind it. The
+// session decides, not the token: what ended, or was revoked, since it was signed
+// is over. [isBadToken] tells a token that opens nothing from a store that can't say.
+func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience string) (holder, error) {
+	claims, err := p.verifier.AccessToken(ctx, raw.Reveal(), audience)
+	if err != nil {
+		return holder{}, err
+	}
+	portal := p.portals[claims.ClientID]
+	if portal == nil || portal.Audience != claims.Audience {
+		return holder{}, fmt.Errorf("client_id: wanted a portal with that audience, got another: %w", token.ErrRefused)
+	}
+	if err := p.granted(ctx, claims); err != nil {
+		return holder{}, err
+	}
+	s, err := p.sessions.ByHandle(ctx, claims.SessionID)
+	if err != nil {
+		return holder{}, fmt.Errorf("session of the token: %w", err)
+	}
+	if s.Account != claims.Subject {
+		return holder{}, fmt.Errorf("sub: wanted the account of the session, got another: %w", token.ErrRefused)
+	}
+	return holder{claims, portal, s}, nil
+}
+
+// granted judges whether the grant that the token came of still stands: a code
+// that was used twice takes back what its first use got (OAuth 2.0 §4.1.2).
+func (p *Portals) granted(ctx context.Context, claims token.AccessClaims) error {
+	revoked, err := p.grants.Revoked(ctx, grantOf(claims.Stamp.ID))
+	switch {
+	case err != nil:
+		return fmt.Errorf("grant of the token: %w", err)
+	case revoked:
+		return fmt.Errorf("grant of the token: %w", identity.ErrSpent)
+	}
+	return nil
+}
+
+// An access token's jti begins with its grant, so that the grant is found without
+// a row for every token.
+const grantMark = "."
+
+func tokenID(grant string) string { return grant + grantMark + identity.NewID() }
+
+func grantOf(tokenID string) string {
+	grant, _, _ := strings.Cut(tokenID, grantMark)
+	return grant
+}
+
+// isBadToken tells a token that opens nothing from trouble of ours.
+func isBadToken(err error) bool { return errors.Is(err, token.ErrRefused) || isOver(err) }
+
+// portalAudience returns the audience that the token names, if it is that of a
+// portal of ours. It is not verified: it only chooses which audience to ask the
+// verifier for.
+func (p *Portals) portalAudience(raw identity.Secret) string {
+	const maxToken = 16 << 10
+	parts := strings.SplitN(raw.Reveal(), ".", 4)
+	if len(raw) > maxToken || len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var named struct {
+		Audience string `json:"aud"`
+	}
+	if err := json.Unmarshal(payload, &named); err != nil || !p.audiences[named.Audience] {
+		return ""
+	}
+	return named.Audience
+}

@@ -1,0 +1,248 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/session"
+)
+
+// LoginAgain is the parameter of Dilys' login page that says: the session there is
+// does not suffice, so a login is wanted all the same.
+const LoginAgain = "again"
+
+// CheckRequest is a gateway's question: may this go on?
+type CheckRequest struct {
+	Cookie        identity.Secret // of the session cookie, or nothing
+	Authorization []string        // that header's values; a Bearer token in it decides alone
+	Forwarded     Forwarded
+	Redirect      bool // a browser's window waits: answer with a redirect instead of 401
+}
+
+// ReadCheck reads a gateway's question. cookie is the session cookie's value, and
+// trusted whether the request came from one of the proxies that are believed.
+func ReadCheck(r *http.Request, cookie identity.Secret, trusted bool) CheckRequest {
+	return CheckRequest{
+		Cookie: cookie, Authorization: r.Header["Authorization"], Forwarded: ForwardedRequest(r.Header, trusted),
+		Redirect: r.URL.RawQuery != "" && r.URL.Query().Has("redirect") && navigates(r.Header),
+	}
+}
+
+// CheckAnswer is what the gateway is told.
+type CheckAnswer struct {
+	Status    int // 200, 303, 401, 403 or 503
+	Subject   string
+	Trust     string
+	Session   string // the handle
+	Ends      time.Time
+	IdleEnds  time.Time
+	Location  string // of 303 and 401: where to log in
+	Challenge string // of 401: WWW-Authenticate
+	Cause     string // why not, in a word for the log
+}
+
+// checkHeaders are set in every answer, empty where there is nothing: a gateway
+// copies them onto the request, over what a client wrote there itself.
+var checkHeaders = [...]string{
+	"Dilys-Subject", "Dilys-Trust", "Dilys-Session", "Dilys-Session-Ends", "Dilys-Session-Idle-Ends",
+}
+
+// SetHeader writes the answer's headers.
+func (a CheckAnswer) SetHeader(h http.Header) {
+	values := [len(checkHeaders)]string{a.Subject, a.Trust, a.Session, epoch(a.Ends), epoch(a.IdleEnds)}
+	for i, name := range checkHeaders {
+		h[name] = values[i : i+1 : i+1]
+	}
+	h["Cache-Control"] = noStore
+	if a.Location != "" {
+		h.Set("Location", a.Location)
+	}
+	if a.Challenge != "" {
+		h.Set("Www-Authenticate", a.Challenge)
+	}
+}
+
+var noStore = []string{"no-store"}
+
+// epoch writes a time in whole seconds since the epoch, rounded down; nothing for
+// the zero time.
+func epoch(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
+
+// Check decides whether a request behind a gateway may go on. The answer stands
+// even with an error, which is for the log: with 503 it is why nothing could be
+// known, with 200 why the session could not be renewed.
+func (p *Portals) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error) {
+	d, cause := p.demand(r.Forwarded)
+	if cause != "" {
+		return CheckAnswer{Status: http.StatusForbidden, Cause: cause}, nil
+	}
+	if d.public() {
+		return p.checkPublic(ctx, r, d)
+	}
+	s, err := p.present(ctx, r)
+	switch {
+	case err == nil:
+		return p.checkSession(ctx, r, d, s)
+	case isBadToken(err):
+		return p.toLogin(r, challengeOf(r)), nil
+	}
+	return CheckAnswer{Status: http.StatusServiceUnavailable, Cause: "store-unavailable"}, err
+}
+
+// demand finds what the request asks for, or the reason why it can't be let
+// through by anyone.
+func (p *Portals) demand(f Forwarded) (demand, string) {
+	switch {
+	case p.gateway == nil:
+		return demand{minimumAge: p.minimumAge}, ""
+	case f.Fault != "":
+		return demand{}, f.Fault
+	}
+	h := p.gateway[p.hostOf(f)]
+	if h == nil {
+		return demand{}, "host-without-rules"
+	}
+	d, ok := h.demandOf(f.Method, f.Target)
+	if !ok {
+		return demand{}, "path-without-rule"
+	}
+	return d, ""
+}
+
+// hostOf returns the host as the configuration writes it, without the scheme's own
+// port.
+func (p *Portals) hostOf(f Forwarded) string {
+	if strings.HasPrefix(p.issuer, "https:") {
+		return strings.TrimSuffix(f.Host, ":443")
+	}
+	return strings.TrimSuffix(f.Host, ":80")
+}
+
+// checkPublic lets everybody through and tells nothing of the patient: what asks
+// for no trust shall not act on a name. A patient who looks at such a page is
+// there all the same, so their session is renewed; a store that can't do it keeps
+// nobody from a public page.
+func (p *Portals) checkPublic(ctx context.Context, r CheckRequest, d demand) (CheckAnswer, error) {
+	answer := CheckAnswer{Status: http.StatusOK}
+	if !d.activity() {
+		return answer, nil
+	}
+	s, err := p.present(ctx, r)
+	if err == nil {
+		_, err = p.sessions.Renew(ctx, s)
+	}
+	if isBadToken(err) {
+		err = nil
+	}
+	return answer, err
+}
+
+// present returns the live session of whoever asks. With a Bearer token the cookie
+// is not looked at: an application that hands on a token means that patient.
+func (p *Portals) present(ctx context.Context, r CheckRequest) (session.Session, error) {
+	raw, given := bearerOf(r.Authorization)
+	if !given {
+		return p.sessions.Read(ctx, r.Cookie)
+	}
+	audience := p.issuer
+	if p.gateway != nil {
+		audience = p.hostOf(r.Forwarded)
+	}
+	holder, err := p.holding(ctx, raw, audience)
+	return holder.session, err
+}
+
+// checkSession judges a live session.
+func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s session.Session) (CheckAnswer, error) {
+	if !identity.OldEnough(s.Age, d.minimumAge, d.floor()) {
+		return CheckAnswer{Status: http.StatusForbidden, Cause: "under-age"}, nil
+	}
+	if rule, unmet := d.unmet(&s, p.now()); unmet {
+		return p.insufficient(r, rule), nil
+	}
+	var err error
+	if d.activity() {
+		s, err = p.sessions.Renew(ctx, s)
+	}
+	return CheckAnswer{
+		Status: http.StatusOK, Subject: s.Account, Trust: s.Trust.String(), Session: s.Handle, Ends: s.Ends(), IdleEnds: s.IdleEnds(),
+	}, err
+}
+
+// insufficient asks for a stronger or fresher login (RFC 9470 §3), or refuses
+// where no login here could be strong enough.
+func (p *Portals) insufficient(r CheckRequest, rule *Rule) CheckAnswer {
+	if !p.canReach(rule.Trust) {
+		return CheckAnswer{Status: http.StatusForbidden, Cause: "level-out-of-reach"}
+	}
+	var vectors []string
+	for _, v := range rule.Trust {
+		vectors = append(vectors, v.String())
+	}
+	challenge := fmt.Sprintf(`Bearer error="insufficient_user_authentication", acr_values=%q`, strings.Join(vectors, " "))
+	if rule.HasMaxAge {
+		challenge += fmt.Sprintf(`, max_age="%d"`, int64(rule.MaxAge/time.Second))
+	}
+	a := p.toLogin(r, challenge, LoginAgain)
+	a.Cause = "insufficient"
+	return a
+}
+
+func challengeOf(r CheckRequest) string {
+	if _, given := bearerOf(r.Authorization); given {
+		return `Bearer error="invalid_token"`
+	}
+	return `Bearer realm="dilys"`
+}
+
+// toLogin says where to log in. The address is the configured one, whatever host
+// the request named, and leads back to the page asked for.
+func (p *Portals) toLogin(r CheckRequest, challenge string, flags ...string) CheckAnswer {
+	values := url.Values{}
+	for _, flag := range flags {
+		values.Set(flag, "1")
+	}
+	if to := p.returnTo(r.Forwarded); to != "" {
+		values.Set("return", to)
+	}
+	a := CheckAnswer{
+		Status: http.StatusUnauthorized, Location: withQuery(p.issuer+"/login", values), Challenge: challenge, Cause: "login-needed",
+	}
+	if r.Redirect {
+		a.Status, a.Challenge = http.StatusSeeOther, ""
+	}
+	return a
+}
+
+// returnTo is the page to be back on, where it is one of our own host and can be
+// asked for again.
+func (p *Portals) returnTo(f Forwarded) string {
+	const maxReturn = 2048
+	again := f.Method == "" || f.Method == http.MethodGet || f.Method == http.MethodHead
+	if f.Fault != "" || !again || p.hostOf(f) != p.publicHost || !strings.HasPrefix(f.Target, "/") || len(f.Target) > maxReturn {
+		return ""
+	}
+	return f.Target
+}
+
+// navigates reports whether a browser's own window asks, and not an image, a
+// frame or a script of a page (Fetch Metadata). Where the browser does not tell,
+// a request that accepts a page counts as one.
+func navigates(h http.Header) bool {
+	mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest")
+	if mode == "" && dest == "" {
+		return strings.Contains(h.Get("Accept"), "text/html")
+	}
+	return mode == "navigate" && (dest == "" || dest == "document")
+}

@@ -1,0 +1,222 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// Bounds of one provider's connections: what waits for more waits in its own
+// request, and no longer than that may take.
+const (
+	maxConnections  = 64
+	keptConnections = 16
+	keptFor         = 90 * time.Second
+	maxHeaders      = 64 << 10
+)
+
+// fault is a text of ours about what went wrong on the way, fit for operators: it
+// holds nothing that came from outside.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// newClient returns the one way out: no proxy from the environment, no cookies, no
+// redirects, no compression (a small answer may not become a large one), and only
+// to addresses that [judgeAddress] lets pass.
+func newClient(loopback bool) *http.Client {
+	dialer := &net.Dialer{
+		Timeout: connectWithin,
+		// Judged here, after the name was looked up: a name that answers with an
+		// inner address on second asking gets no connection either.
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return fault("address: wanted an IP address")
+			}
+			return judgeAddress(at.Addr(), loopback)
+		},
+	}
+	return &http.Client{Transport: bounded{&http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    connectWithin,
+		MaxConnsPerHost:        maxConnections,
+		MaxIdleConnsPerHost:    keptConnections,
+		IdleConnTimeout:        keptFor,
+		MaxResponseHeaderBytes: maxHeaders,
+		DisableCompression:     true,
+	}}}
+}
+
+// neverOurs are networks that no identity provider stands in: this machine's
+// cloud answers secrets to whoever asks from here.
+var neverOurs = []struct {
+	network netip.Prefix
+	what    string
+}{
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+	{netip.MustParsePrefix("fe80::/10"), "link-local"},
+	{netip.MustParsePrefix("fd00:ec2::254/128"), "cloud metadata"},
+	{netip.MustParsePrefix("100.100.100.200/32"), "cloud metadata"},
+	{netip.MustParsePrefix("168.63.129.16/32"), "cloud metadata"},
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("::/128"), "unspecified"},
+	{netip.MustParsePrefix("224.0.0.0/3"), "multicast or reserved"},
+	{netip.MustParsePrefix("ff00::/8"), "multicast"},
+}
+
+// embedding are IPv6 networks whose last four bytes are an IPv4 address (RFC
+// 6052, RFC 4291 §2.5.5.1): a detour to it.
+var embedding = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("::/96")}
+
+// judgeAddress refuses addresses that a provider's documents could lead us to and
+// where none can stand. Private networks pass: an organisation may have a provider
+// of its own.
+func judgeAddress(a netip.Addr, loopback bool) error {
+	a = a.Unmap().WithZone("")
+	if a.IsLoopback() {
+		if loopback {
+			return nil
+		}
+		return fault("address: wanted another machine's, got a loopback one")
+	}
+	for _, n := range neverOurs {
+		if n.network.Contains(a) {
+			return fault("address: wanted a provider's, got a " + n.what + " one")
+		}
+	}
+	for _, n := range embedding {
+		if n.Contains(a) {
+			b := a.As16()
+			return judgeAddress(netip.AddrFrom4([4]byte(b[12:])), loopback)
+		}
+	}
+	return nil
+}
+
+// checkEndpoint refuses a URL that must not be called: another scheme than https,
+// plain http to anywhere but this machine, credentials, a fragment.
+func checkEndpoint(raw string, loopback bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+		return fault("wanted an absolute https URL, got something else")
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
+		return nil
+	case u.Scheme == "http":
+		return fault("wanted https, got http")
+	}
+	return fault("wanted https, got another scheme")
+}
+
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// bounded reads each answer whole, within the limit, before anyone looks at it.
+type bounded struct{ *http.Transport }
+
+// RoundTrip sends the request under our name. A redirect is an error: whoever
+// follows one can be sent anywhere.
+func (t bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", "dilys")
+	answer, err := t.Transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode >= 300 && answer.StatusCode < 400 {
+		return nil, fault("wanted an answer, got a redirect")
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxDocument {
+		return nil, fault(fmt.Sprintf("wanted at most %d bytes, got more", maxDocument))
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
+}
+
+// document is an answer of 200.
+type document struct {
+	body        []byte
+	contentType string
+}
+
+// get fetches a document. bearer is an access token, or empty. Errors are texts of
+// ours, or [statusError].
+func (p *Provider) get(ctx context.Context, from string, bearer identity.Secret) (document, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return document{}, fault("wanted a URL, got something else")
+	}
+	r.Header.Set("Accept", "application/json")
+	if bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+bearer.Reveal())
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		return document{}, inOurWords(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return document{}, inOurWords(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return document{}, statusError(answer.StatusCode)
+	}
+	return document{body, answer.Header.Get("Content-Type")}, nil
+}
+
+// statusError is an HTTP status other than the one wanted.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("wanted status 200, got %d", int(s)) }
+
+// unavailable reports whether the status says that the provider can't answer now,
+// whoever asks.
+func (s statusError) unavailable() bool {
+	return s >= http.StatusInternalServerError || s == http.StatusTooManyRequests
+}
+
+// inOurWords says what went wrong on the way without a word from outside: error
+// texts of net/http quote addresses, certificates and answers.
+func inOurWords(err error) error {
+	var ours fault
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var slow interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &ours):
+		return ours
+	case errors.As(err, &name):
+		return fault("wanted the address of its name, got none")
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &slow) && slow.Timeout():
+		return fault("wanted an answer in time, got none")
+	case errors.As(err, &certificate):
+		return fault("wanted a certificate for its name that we trust, got another")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fault("wanted a connection, got a refusal")
+	}
+	return fault("wanted an HTTP answer, got a broken connection")
+}
