@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -90,7 +91,7 @@ func (g ground) rooms(f flags, clock *workbench.Clock) ([]room, error) {
 	}
 	warnings := new(notes)
 	sim, err := simulator.New(simulator.Options{
-		Issuer: g.issuer(f), Now: clock.Now, Clients: clients, Warn: warnings.add,
+		Issuer: g.issuer(f), Now: clock.Now, Clients: clients, Warn: warnings.add, AppTarget: g.at.dilys() + "/login/nhs-login",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
@@ -106,7 +107,13 @@ func (g ground) rooms(f flags, clock *workbench.Clock) ([]room, error) {
 	if err != nil {
 		return nil, fmt.Errorf("example portal: %w", err)
 	}
-	bench, err := workbench.New(g.workbench(clock, sim, warnings))
+	bench, err := workbench.New(workbench.Options{
+		Clock: clock, Simulator: g.at.simulator(), Warnings: warnings.list, Addresses: []workbench.Address{
+			{Name: "Dilys", URL: g.at.dilys(), About: "the service, as patients see it"},
+			{Name: "Example portal", URL: g.at.examplePortal(), About: "an ordinary OpenID Connect client: start here"},
+			{Name: "NHS login simulator", URL: g.at.simulator(), About: "made-up patients, and every lie that a provider can tell"},
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("workbench: %w", err)
 	}
@@ -196,8 +203,11 @@ func (n *notes) add(text string) {
 	}
 }
 
+// list returns them, newest first.
 func (n *notes) list() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return append([]string(nil), n.all...)
+	newest := slices.Clone(n.all)
+	slices.Reverse(newest)
+	return newest
 }

@@ -25,7 +25,7 @@ const (
 	maxState  = 2048
 	maxNonce  = 512
 	maxList   = 1024 // scope, prompt, acr_values, ui_locales
-	maxMaxAge = 10   // digits: more than three centuries of seconds
+	maxMaxAge = 9    // digits of a max_age: thirty years of seconds
 )
 
 // authorizeParams are the parameters that are read, but for client_id,
@@ -164,12 +164,12 @@ func readMaxAge(_ *Portal, values map[string]string, a *asking) *fault {
 	if err != nil || len(text) > maxMaxAge {
 		return invalid("bad-max-age", "max_age: wanted whole seconds, 0 or more")
 	}
-	a.MaxAge, a.HasMaxAge = min(time.Duration(seconds), maxSeconds)*time.Second, true
+	a.MaxAge, a.HasMaxAge = min(time.Duration(seconds)*time.Second, longestAge), true
 	return nil
 }
 
-// maxSeconds is more than any session lasts; a longer max_age asks for no less.
-const maxSeconds = time.Duration(10 * 365 * 24 * 60 * 60)
+// longestAge is more than any session lasts; a longer max_age asks for no less.
+const longestAge = 365 * 24 * time.Hour
 
 // readTrust reads the vectors asked for. They are asked for beside the portal's
 // floor and never in its place, so a request may ask for more and never for less.

@@ -14,15 +14,23 @@ type Forwarded struct {
 	Fault  string // why what was told can't be believed; empty: it can
 }
 
-// The headers that tell of it: those of most gateways, and those of nginx.
+// forwardedHeaders tell of it: those of most gateways, and those of nginx.
 // X-Forwarded-Proto, -Port and -Prefix and Forwarded (RFC 7239) are not read: they
 // decide nothing here.
+var forwardedHeaders = [...]string{
+	forwardedHost:   "X-Forwarded-Host",
+	forwardedMethod: "X-Forwarded-Method",
+	forwardedURI:    "X-Forwarded-Uri",
+	originalURL:     "X-Original-Url",
+	originalMethod:  "X-Original-Method",
+}
+
 const (
-	forwardedHost   = "X-Forwarded-Host"
-	forwardedMethod = "X-Forwarded-Method"
-	forwardedURI    = "X-Forwarded-Uri"
-	originalURL     = "X-Original-Url"
-	originalMethod  = "X-Original-Method"
+	forwardedHost = iota
+	forwardedMethod
+	forwardedURI
+	originalURL
+	originalMethod
 )
 
 // methodOverrides are headers by which some frameworks take a request for one of
@@ -34,8 +42,8 @@ var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Met
 // refused, rather than ignored; so are headers that stand there twice or tell of
 // two different requests.
 func ForwardedRequest(h http.Header, trusted bool) Forwarded {
-	told := map[string]string{}
-	for _, name := range []string{forwardedHost, forwardedMethod, forwardedURI, originalURL, originalMethod} {
+	var told [len(forwardedHeaders)]string
+	for i, name := range forwardedHeaders {
 		switch values := h[name]; {
 		case len(values) == 0:
 		case !trusted:
@@ -43,16 +51,11 @@ func ForwardedRequest(h http.Header, trusted bool) Forwarded {
 		case len(values) > 1 || values[0] == "":
 			return Forwarded{Fault: "forwarded-twice-or-empty"}
 		default:
-			told[name] = values[0]
+			told[i] = values[0]
 		}
 	}
-	f := Forwarded{
-		Host: strings.ToLower(told[forwardedHost]), Target: told[forwardedURI], Method: told[forwardedMethod],
-	}
-	if url, found := told[originalURL]; found && !f.agree(splitURL(url)) {
-		return Forwarded{Fault: "forwarded-sets-differ"}
-	}
-	if !f.same(&f.Method, told[originalMethod]) {
+	f := Forwarded{Host: strings.ToLower(told[forwardedHost]), Method: told[forwardedMethod], Target: told[forwardedURI]}
+	if told[originalURL] != "" && !f.agree(splitURL(told[originalURL])) || !same(&f.Method, told[originalMethod]) {
 		return Forwarded{Fault: "forwarded-sets-differ"}
 	}
 	if f.Host != "" && f.Target == "" {
@@ -68,12 +71,12 @@ func ForwardedRequest(h http.Header, trusted bool) Forwarded {
 
 // agree completes f by the second header set, if the two tell of one request.
 func (f *Forwarded) agree(host, target string) bool {
-	return host != "" && target != "" && f.same(&f.Host, host) && f.same(&f.Target, target)
+	return host != "" && target != "" && same(&f.Host, host) && same(&f.Target, target)
 }
 
 // same puts v in the place of an empty field, and reports whether the two don't
 // differ.
-func (*Forwarded) same(field *string, v string) bool {
+func same(field *string, v string) bool {
 	if *field == "" {
 		*field = v
 	}

@@ -9,8 +9,8 @@ import (
 // Bounds on what is read of a request's target. Whatever has more readings is
 // written to be misread.
 const (
-	maxTarget   = 8 << 10
-	maxReadings = 64
+	maxTarget   = 4 << 10
+	maxReadings = 40
 )
 
 // readings returns every path that some server could take the request target for:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/session"
@@ -158,7 +159,14 @@ func covers(rulePath, path string) bool {
 	return strings.HasPrefix(path, rulePath) && (len(path) == len(rulePath) || path[len(rulePath)] == '/')
 }
 
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+// fold makes letters that differ in case alike: those, too, that have several
+// forms of one case.
+func fold(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || r >= 'A' && r <= 'Z' }) < 0 {
+		return s
+	}
+	return strings.ToLower(strings.ToUpper(s))
+}
 
 // public reports whether nothing is asked.
 func (d demand) public() bool {

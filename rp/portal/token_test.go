@@ -69,7 +69,7 @@ func body(t testing.TB, r *httptest.ResponseRecorder) map[string]any {
 	return m
 }
 
-// exchange redeems a code and returns the whole answer.
+// redeemed redeems a code and returns the whole answer.
 func (w *world) redeemed(code string) map[string]any {
 	w.t.Helper()
 	r, err := post(w.Token, tokenForm(code, nil).Encode(), basic(health, secret))

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func (p *Provider) idToken(ctx context.Context, m *metadata, t *oauth2.Token, wa
 	parsed, err := oidc.NewVerifier(want.issuer, keys, p.verification()).Verify(ctx, raw)
 	if err != nil {
 		return nil, keys.judge(ctx)
+	}
+	if !isIDTokenKind(raw) {
+		return nil, refuse(BadToken, causeKind)
 	}
 	c, err := parseClaims(keys.payload)
 	if err != nil {
@@ -91,6 +95,23 @@ func (w *witness) judge(ctx context.Context) *Refusal {
 		return refuse(BadToken, causeClaims) // signed, and of the wrong shape
 	}
 	return &Refusal{Kind: BadToken, Cause: causeSignature, Err: w.err}
+}
+
+// isIDTokenKind reports whether the header says nothing else than that it is a
+// JWT: what is signed to be another kind of token never passes for an ID token
+// (RFC 8725 §3.11). raw is verified.
+func isIDTokenKind(raw string) bool {
+	segment, _, _ := strings.Cut(raw, ".")
+	text, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return false
+	}
+	header, err := parseClaims(text)
+	if err != nil {
+		return false
+	}
+	typ, _ := header.text("typ")
+	return !header.has("typ") || strings.EqualFold(typ, "JWT")
 }
 
 // judgeIDToken judges the claims of a verified ID token. It is pure.

@@ -77,6 +77,7 @@ const (
 
 	causeKeys      = "key-set-unavailable"
 	causeSignature = "id-token-signature"
+	causeKind      = "id-token-of-another-kind"
 	causeClaims    = "id-token-unreadable"
 	causeIssuer    = "issuer-mismatch"
 	causeAudience  = "audience-mismatch"
@@ -133,6 +134,7 @@ var explanations = map[string]string{
 
 	causeKeys:      "the provider's keys could not be fetched for more than a day",
 	causeSignature: "the ID token was not signed by one of the provider's keys with a configured algorithm",
+	causeKind:      "what came as ID token says in its header that it is another kind of token",
 	causeClaims:    "the ID token's claims could not be read",
 	causeIssuer:    "the ID token was issued by someone else",
 	causeAudience:  "the ID token was for another client, or for others too",

@@ -129,7 +129,7 @@ func (s *Service) build(ctx context.Context) error {
 func (s *Service) providers() ([]rp.Provider, error) {
 	var doors []rp.Provider
 	for i := range s.Config.Providers {
-		c := &s.Config.Providers[i]
+		c := s.Config.Providers[i]
 		p, err := provider.New(s.Config.provider(c), provider.Options{Now: s.options.Now, Log: s.options.Log})
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", c.ID, err)
@@ -158,4 +158,3 @@ func (s *Service) portalOptions() portal.Options {
 
 // defaultMinimumAge is asked where no setting says otherwise.
 const defaultMinimumAge = 16
-

@@ -210,14 +210,9 @@ func (l *clientList) read(item ast.Node) {
 		return
 	}
 	var c Client
-	seen, before := map[string]bool{}, len(l.faults)
-	for _, pair := range pairs {
-		key := pair.Key.String()
-		if seen[key] {
-			l.fault(pair.Key, "%s: wanted once, got twice", key)
-		}
-		seen[key] = true
-		l.field(&c, key, pair)
+	before := len(l.faults)
+	for _, pair := range pairs { // a key that comes twice is the parser's fault to find
+		l.field(&c, pair.Key.String(), pair)
 	}
 	if len(l.faults) > before {
 		return

@@ -135,7 +135,7 @@ func TestClientsFileFaults(t *testing.T) {
 		"a list of words":        {"- a\n- b", []string{"f.yaml:1:3: wanted a client", "f.yaml:2:3: wanted a client"}},
 		"two documents":          {good + "---\n" + good, []string{"f.yaml:1:1: wanted one document"}},
 		"unknown key":            {with("  shoe_size: 43\n"), []string{"f.yaml:4:3: shoe_size: wanted client_id, key"}},
-		"key twice":              {with("  refresh: true\n  refresh: false\n"), []string{"refresh"}},
+		"key twice":              {with("  refresh: true\n  refresh: false\n"), []string{"f.yaml:5:3: mapping key \"refresh\" already defined"}},
 		"client twice":           {good + good, []string{"f.yaml:4:12: client_id: wanted an id of its own"}},
 		"nothing at all":         {"- {}", []string{"client_id: wanted", "key: wanted", "redirect_uris: wanted 1 to 10, got 0"}},
 		"number for a name":      {strings.Replace(good, "client_id: a", "client_id: 1", 1), []string{"f.yaml:1:14: client_id: wanted a name"}},

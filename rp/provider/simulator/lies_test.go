@@ -442,7 +442,7 @@ func TestWhoIsLiedTo(t *testing.T) {
 	}
 	f, _ := r.sim.Preset("azp-wrong")
 	_ = r.sim.SetNextFaults(f)
-	if !lied() || lied() {
+	if first, second := lied(), lied(); !first || second {
 		t.Error("next: wanted one login lied to")
 	}
 	_ = r.sim.SetClientFaults("another-client", f)
@@ -450,7 +450,7 @@ func TestWhoIsLiedTo(t *testing.T) {
 		t.Error("another client: wanted the truth for this one")
 	}
 	_ = r.sim.SetClientFaults("portal", f)
-	if !lied() || !lied() {
+	if first, second := lied(), lied(); !first || !second {
 		t.Error("client: wanted lies")
 	}
 	_ = r.sim.SetClientFaults("portal", Faults{})

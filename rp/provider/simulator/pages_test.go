@@ -3,6 +3,7 @@ package simulator
 import (
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -159,6 +160,9 @@ func TestConsentPage(t *testing.T) {
 	}
 	if back, _, _ := r.press("/choose", r.form(body, "consent", "agree")); !back.Has("code") {
 		t.Errorf("agreed: wanted a code, got %v", back)
+	}
+	if back, _, _ := r.authorize("login_hint", "", "prompt", "none"); back.Get("error") != "login_required" {
+		t.Errorf("asked again without a page: wanted login_required, got %v", back)
 	}
 }
 
@@ -325,5 +329,26 @@ func TestMethodsAndPaths(t *testing.T) {
 		if resp.Body.Close(); resp.StatusCode != want {
 			t.Errorf("%s: wanted %d, got %d", route, want, resp.StatusCode)
 		}
+	}
+}
+
+func TestBeforeItHasAnIssuer(t *testing.T) {
+	r := newRig(t)
+	sim, err := New(Options{Now: r.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	sim.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("wanted 503, got %d", w.Code)
+	}
+	if err := sim.SetIssuer("https://auth.example.org/nhs"); err != nil {
+		t.Fatal(err)
+	}
+	w = httptest.NewRecorder()
+	sim.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nhs", nil))
+	if got := w.Header().Get("Location"); got != "https://auth.example.org/nhs/" {
+		t.Errorf("wanted the home page, got %d %q", w.Code, got)
 	}
 }

@@ -60,12 +60,12 @@ func MadeUpPatients(now time.Time) []Patient {
 		{
 			Key: "dai-canolig", Subject: "9531985d-5d9d-49f8-9818-e811892f902b", Level: identity.P5,
 			GivenName: "Dai", FamilyName: "Canolig", Birthdate: "1990-06-15", NHSNumber: "9990001111",
-			Special: "details matched to the register, no photo ID (P5)",
+			Special: "details matched to the register, no photo ID",
 		},
 		{
 			Key: "sal-newydd", Subject: "36f675cc-81e7-4ef5-a8e2-5d940ed90475", Level: identity.P0,
 			GivenName: "Sal", FamilyName: "Newydd", Birthdate: "1999-01-09", NHSNumber: "9990001480",
-			Special: "contact details only (P0)",
+			Special: "contact details only",
 		},
 		{
 			Key: "carys-ifanc", Subject: "6b0d549b-6f03-475a-9600-a35a099950d8", Level: identity.P9,
@@ -95,7 +95,7 @@ func MadeUpPatients(now time.Time) []Patient {
 		},
 		{
 			Key: "sian-cymraeg", Subject: "0cb1e29c-658c-4a14-95e6-0af593bd04cf", Level: identity.P9,
-			GivenName: "Siân Tŷ-gwyn", FamilyName: "Llŷr", Birthdate: "1958-02-28", NHSNumber: "9990004072",
+			GivenName: "Siân Tŷ-gwyn", FamilyName: "Gŵyr-Llŷr", Birthdate: "1958-02-28", NHSNumber: "9990004072",
 			Special: "a Welsh speaker, with ŵ and ŷ in the name",
 		},
 		{

@@ -48,7 +48,7 @@ var asks = []ask{
 		About: "Sends max_age=300: an older login is not enough.",
 	},
 	{
-		Name: "welsh", Button: "Log in in Welsh", locales: "cy",
+		Name: "welsh", Button: "Log in, in Welsh", locales: "cy",
 		About: "Sends ui_locales=cy: the pages of Dilys come in Welsh.",
 	},
 	{

@@ -24,7 +24,7 @@ var (
 	tooLate = &fault{
 		Code: "late-or-foreign-answer", Status: http.StatusBadRequest, Title: "This login can’t be finished", Again: true,
 		What:   "Its answer came too late, came twice, or came to another browser than the one that began it.",
-		Advice: "Exchange nothing, log nobody in, and offer to start again. The way back button leads here too, so blame nobody.",
+		Advice: "Exchange nothing, log nobody in, and offer to start again. The browser’s back button leads here too, so blame nobody.",
 	}
 	wrongAnswer = &fault{
 		Code: "answer-not-verified", Status: http.StatusBadGateway, Title: "We could not check the answer", Again: true,

@@ -22,6 +22,9 @@ type table struct {
 
 type claimRow struct{ Claim, Value, Meaning string }
 
+// Parts is the claim's name where a narrow screen may break it.
+func (r claimRow) Parts() []string { return strings.SplitAfter(r.Claim, "_") }
+
 // tables shows everything that a session learned.
 func (s session) tables() []table {
 	acr, err := identity.ParseTrust(text(s.claims["acr"]))

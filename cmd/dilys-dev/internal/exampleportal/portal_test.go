@@ -225,7 +225,7 @@ func TestEveryWayToAskLogsIn(t *testing.T) {
 			}
 			page := b.get("/learned").body
 			for _, want := range []string{
-				"Mair Prawf", "P9.Cm", "session_idle_ends", "identity proved by photo ID or its like; logged in by a passkey", "mair-prawf@example.com",
+				"Mair Prawf", "P9.Cm", "session_<wbr>idle_<wbr>ends", "identity proved by photo ID or its like; logged in by a passkey", "mair-prawf@example.com",
 			} {
 				if !strings.Contains(page, want) {
 					t.Errorf("page: wanted %q in it, got\n%s", want, page)
@@ -248,7 +248,7 @@ func TestCallbackRefuses(t *testing.T) {
 		f    simulator.Faults
 		want *fault
 	}{
-		"C8 nonce of another login":     {"login", set("nonce", "another"), wrongAnswer},
+		"nonce of another login":        {"login", set("nonce", "another"), wrongAnswer},
 		"nonce left out":                {"login", token(simulator.TokenFault{Drop: []string{"nonce"}}), wrongAnswer},
 		"issuer of another provider":    {"login", set("iss", "https://login.example.org"), wrongAnswer},
 		"audience of another portal":    {"login", set("aud", "another"), wrongAnswer},
@@ -262,9 +262,8 @@ func TestCallbackRefuses(t *testing.T) {
 		"userinfo of somebody else":     {"login", simulator.Faults{UserInfo: &simulator.DocumentFault{Set: map[string]any{"sub": "another"}}}, wrongAnswer},
 		"userinfo gone":                 {"login", simulator.Faults{UserInfo: &simulator.DocumentFault{Reply: simulator.Reply{Status: 500}}}, dilysAway},
 		"token endpoint gone":           {"login", simulator.Faults{Token: &simulator.DocumentFault{Reply: simulator.Reply{Status: 500, Body: "<html>"}}}, dilysAway},
-		"token endpoint leads away":     {"login", simulator.Faults{Redirect: map[string]string{"token": "https://login.example.org"}}, dilysAway},
-		"B4 iss of another provider":    {"login", simulator.Faults{Authz: &simulator.AuthzFault{SetIss: "https://login.example.org"}}, wrongAnswer},
-		"B4 iss left out":               {"login", simulator.Faults{Authz: &simulator.AuthzFault{DropIss: true}}, wrongAnswer},
+		"iss of another provider":       {"login", simulator.Faults{Authz: &simulator.AuthzFault{SetIss: "https://login.example.org"}}, wrongAnswer},
+		"iss left out":                  {"login", simulator.Faults{Authz: &simulator.AuthzFault{DropIss: true}}, wrongAnswer},
 		"state of nobody":               {"login", simulator.Faults{Authz: &simulator.AuthzFault{State: "another"}}, tooLate},
 		"state left out":                {"login", simulator.Faults{Authz: &simulator.AuthzFault{DropState: true}}, tooLate},
 		"below the portal's floor":      {"login", set("acr", "P5.Cp.Cd"), tooLittle},
@@ -534,6 +533,25 @@ func TestDilysMayStartLater(t *testing.T) {
 	b.logIn("again")
 	if n := g.sim.CallsTo(simulator.EndpointDiscovery); n != 0 {
 		t.Errorf("wanted discovery once, got %d more", n)
+	}
+}
+
+func TestNoRedirectIsFollowed(t *testing.T) {
+	for _, endpoint := range []string{"discovery", "token", "userinfo", "jwks"} {
+		g := newRig(t)
+		b := g.browser()
+		away := simulator.Faults{Redirect: map[string]string{endpoint: g.op.URL + "/collector"}}
+		if endpoint == "discovery" {
+			g.answer(nil, away)
+			b.get("/login")
+		} else {
+			at := b.start("login")
+			g.answer(nil, away)
+			b.get(b.answered(at))
+		}
+		if n := g.sim.CallsTo(simulator.EndpointCollector); n != 0 || b.loggedIn() {
+			t.Errorf("%s: wanted no call elsewhere and no session, got %d calls", endpoint, n)
+		}
 	}
 }
 

@@ -1,0 +1,152 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/portal"
+	"github.com/dilys-id/dilys/rp/provider"
+	"github.com/dilys-id/dilys/store"
+)
+
+// What stands here puts the configuration into the words of each room. No room
+// knows the file.
+
+func (c *Config) storeOptions(keys *store.Keys, now func() time.Time) store.Options {
+	return store.Options{URL: c.Database, Password: c.DatabasePassword, Keys: keys, Now: now}
+}
+
+func (c *Config) limits() session.Limits {
+	return session.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
+}
+
+// ownDoor is what a login must pass that no portal waits for: as much as the
+// youngest that any portal admits.
+func (c *Config) ownDoor() attempt.Door {
+	d := attempt.Door{MinimumAge: defaultMinimumAge, Floor: identity.P0}
+	for _, p := range c.Portals {
+		d.MinimumAge = min(d.MinimumAge, p.MinimumAge)
+	}
+	return d
+}
+
+// securityContact is where security.txt sends a finder.
+func (c *Config) securityContact() string {
+	if c.Organisation.Help.Email != "" {
+		return "mailto:" + c.Organisation.Help.Email
+	}
+	return c.PublicURL + "/help"
+}
+
+// notice is the banner at that instant, if there is one.
+func (c *Config) notice(now time.Time) page.Words {
+	if !c.Notice.Until.IsZero() && !now.Before(c.Notice.Until) {
+		return nil
+	}
+	return page.Words(c.Notice.Text)
+}
+
+func (c *Config) pages() (*page.Pages, error) {
+	public, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	o := page.Options{
+		Languages: c.Languages, ServiceHost: public.Host, ButtonLogos: map[string][]byte{},
+		Organisation: page.Organisation{
+			Name: page.Words(c.Organisation.Name), Logo: c.Organisation.Logo,
+			Help: page.Help{
+				Phone: c.Organisation.Help.Phone, Email: c.Organisation.Help.Email, Hours: page.Words(c.Organisation.Help.Hours),
+			},
+			Accessibility: page.Accessibility{
+				Contact: c.Organisation.Accessibility.Contact, TestedOn: c.Organisation.Accessibility.TestedOn,
+				Method: page.Words(c.Organisation.Accessibility.Method),
+			},
+		},
+	}
+	for _, p := range c.Providers {
+		o.Providers = append(o.Providers, p.words())
+		if p.ButtonLogo != nil {
+			o.ButtonLogos[p.ID] = p.ButtonLogo
+		}
+	}
+	return page.New(o)
+}
+
+func (p Provider) words() page.Provider {
+	return page.Provider{ID: p.ID, Name: page.Words(p.Name), Kind: p.Kind}
+}
+
+// reachable are the vectors that a login there can give.
+func (p Provider) reachable() []identity.Trust {
+	if p.Kind == kindNHSLogin {
+		return p.Trust
+	}
+	all := make([]identity.Trust, 0, len(p.TrustMap))
+	for _, t := range p.TrustMap {
+		all = append(all, t)
+	}
+	if len(all) == 0 {
+		all = append(all, identity.Trust{P: identity.P0, C: identity.Cp})
+	}
+	return all
+}
+
+func (c *Config) provider(p Provider) provider.Config {
+	return provider.Config{
+		ID: p.ID, Kind: p.Kind, Issuer: p.Issuer, ClientID: p.ClientID, Key: p.ClientKey, Secret: p.ClientSecret,
+		Trust: p.Trust, TrustMap: p.TrustMap, Scopes: p.Scopes, PKCE: provider.PKCE(p.PKCE), Algs: p.IDTokenAlgs,
+		RedirectURI: c.PublicURL + "/login/" + p.ID + "/callback", SettingsURL: p.SettingsURL, LoopbackHTTP: c.InsecureLoopback,
+	}
+}
+
+// NewProvider builds the one provider of that id.
+func NewProvider(c *Config, id string, now func() time.Time) (*provider.Provider, error) {
+	for _, p := range c.Providers {
+		if p.ID == id {
+			return provider.New(c.provider(p), provider.Options{Now: now})
+		}
+	}
+	return nil, fmt.Errorf("providers: wanted the id of a configured one, got %.40q", id)
+}
+
+func (p Portal) portal() portal.Portal {
+	return portal.Portal{
+		ID: p.ID, Name: p.Name, RedirectURIs: p.RedirectURIs, PostLogoutRedirectURIs: p.PostLogoutRedirectURIs,
+		Secret: p.ClientSecret, Scopes: p.Scopes, Trust: p.Trust, MinimumAge: p.MinimumAge, Provider: p.Provider,
+		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional,
+	}
+}
+
+func (c *Config) gateway() *portal.Gateway {
+	if c.Gateway == nil {
+		return nil
+	}
+	g := new(portal.Gateway)
+	for _, h := range c.Gateway.Hosts {
+		host := portal.Host{Host: h.Host, MinimumAge: h.MinimumAge}
+		for _, r := range h.Rules {
+			host.Rules = append(host.Rules, portal.Rule{
+				Path: r.Path, Methods: r.Methods, Public: r.Public, Trust: r.Trust, MaxAge: r.MaxAge, HasMaxAge: r.MaxAge > 0,
+				NoActivity: r.NoActivity,
+			})
+		}
+		g.Hosts = append(g.Hosts, host)
+	}
+	return g
+}
+
+// Migrate brings the configured database to this version and says what it did.
+func Migrate(ctx context.Context, c *Config, now func() time.Time) (string, error) {
+	keys, err := store.LoadKeys(c.Keys)
+	if err != nil {
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	return store.Migrate(ctx, c.storeOptions(keys, now))
+}
