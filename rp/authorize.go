@@ -128,7 +128,9 @@ func (v *visit) portalRefusal(d portal.Decision) error {
 
 // endSession logs out at a portal's wish (RP-Initiated Logout 1.0).
 func (s *Server) endSession(v *visit) error {
-	d, err := v.portals.EndSession(v.r.Context(), v.values(), v.seat())
+	seat := v.seat()
+	seat.Confirmed = v.r.Method == http.MethodPost // of our own origin: another's became a GET
+	d, err := v.portals.EndSession(v.r.Context(), v.values(), seat)
 	if err != nil {
 		return err
 	}
@@ -144,8 +146,8 @@ func (v *visit) askLogout(d portal.Decision) error {
 	for _, name := range sortedKeys(d.Fields) {
 		ask.Hidden = append(ask.Hidden, page.Field{Name: name, Value: d.Fields.Get(name)})
 	}
-	if d.URL != "" {
-		origins = append(origins, originOf(d.URL))
+	if to := originOf(d.Fields.Get("post_logout_redirect_uri")); to != "" {
+		origins = append(origins, to)
 	}
 	return v.show(http.StatusOK, ask, origins...)
 }

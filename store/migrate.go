@@ -107,7 +107,7 @@ func (db *DB) goose() (*goose.Provider, error) {
 // program may run on it.
 func (db *DB) checkVersion(ctx context.Context) error {
 	var version, floor int64
-	err := db.read.db.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version`).Scan(&version)
+	err := db.read.db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`).Scan(&version)
 	if err == nil && version > 0 {
 		err = db.read.db.QueryRowContext(ctx, `SELECT version FROM schema_floor`).Scan(&floor)
 	}

@@ -15,6 +15,7 @@ import (
 	"text/template"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/token"
 )
 
 // addresses are where everything answers. Dilys alone is on localhost, since a
@@ -40,6 +41,7 @@ func (g ground) file(name string) string { return filepath.Join(g.dir, name) }
 const (
 	configFile        = "dilys.yaml"
 	clientKeyFile     = "nhs-login.pem"
+	publicKeyFile     = "nhs-login.public.pem"
 	clientsFile       = "simulator-clients.yaml"
 	exampleSecretFile = "example-portal.secret"
 	portalSecretFile  = "my-portal.secret"
@@ -59,6 +61,9 @@ func (g ground) prepare(f flags) error {
 		}
 	}
 	if err := g.once(clientKeyFile, newClientKey); err != nil {
+		return err
+	}
+	if err := g.publish(clientKeyFile, publicKeyFile); err != nil {
 		return err
 	}
 	if err := g.write(configFile, configText, f); err != nil {
@@ -90,6 +95,23 @@ func newClientKey() ([]byte, error) {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// publish writes the public half of a key, as NHS login's form asks for it.
+func (g ground) publish(private, public string) error {
+	b, err := os.ReadFile(g.file(private))
+	if err != nil {
+		return err
+	}
+	key, err := token.ParseSigningKey(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.file(private), err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(g.file(public), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600)
 }
 
 func (g ground) write(name, text string, f flags) error {

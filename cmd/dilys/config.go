@@ -61,8 +61,8 @@ func tellChecks(con console, checks []provider.Check) error {
 	var faulty bool
 	for _, check := range checks {
 		line := "ok    " + check.Name
-		if check.Detail != "" {
-			line += ": " + check.Detail
+		if check.Note != "" {
+			line += ": " + check.Note
 		}
 		if !check.OK {
 			faulty = true

@@ -70,7 +70,9 @@ type keysRotate struct {
 // Run puts new keys in use.
 func (k keysRotate) Run(ctx context.Context, con console, c *cli) error {
 	if k.Signing {
-		return c.withRecords(ctx, con, func(r *service.Records) error { return r.RotateSigningKeys(ctx, actor()) })
+		return c.withRecords(ctx, con, func(r *service.Records) error {
+			return r.RotateSigningKeys(ctx, actor(), time.Now)
+		})
 	}
 	config, err := c.load(con)
 	if err != nil {
@@ -97,7 +99,11 @@ func (migrateCommand) Run(ctx context.Context, con console, c *cli) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(con.out, did)
+	if did.From == did.To {
+		_, err = fmt.Fprintf(con.out, "the database is at version %d already\n", did.To)
+	} else {
+		_, err = fmt.Fprintf(con.out, "brought the database from version %d to %d\n", did.From, did.To)
+	}
 	return err
 }
 

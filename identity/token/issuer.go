@@ -26,11 +26,12 @@ func NewIssuer(url string, ring *Ring, now func() time.Time) *Issuer {
 
 // AccessToken writes an access token (RFC 9068) by alg, empty for ES256, and says
 // when it expires: after [AccessLife], or with its session if that ends sooner.
-// c.Stamp is ignored. A session that is over gives an error that wraps
+// c.Stamp.ID becomes its jti, a new one where it is empty; the rest of c.Stamp is
+// ignored. A session that is over gives an error that wraps
 // [identity.ErrExpired].
 func (i *Issuer) AccessToken(alg Alg, c AccessClaims) (raw string, expires time.Time, err error) {
 	w := c.toWire()
-	w.Audience, w.ClientID, w.Scope = c.Audience, c.ClientID, c.Scope
+	w.Audience, w.ClientID, w.Scope, w.ID = c.Audience, c.ClientID, c.Scope, c.Stamp.ID
 	if c.ClientID == "" {
 		return "", time.Time{}, fmt.Errorf("token claims: wanted client_id, got none")
 	}
@@ -57,7 +58,10 @@ func (i *Issuer) issue(alg Alg, typ string, life time.Duration, w *wire) (string
 	if w.Ends <= now {
 		return "", fmt.Errorf("token: session: %w", identity.ErrExpired)
 	}
-	w.Issuer, w.VTM, w.ID = i.url, i.vtm, identity.NewID()
+	w.Issuer, w.VTM = i.url, i.vtm
+	if w.ID == "" {
+		w.ID = identity.NewID()
+	}
 	w.Issued, w.Expires = now, min(now+int64(life/time.Second), w.Ends)
 	return i.ring.Sign(alg, typ, w)
 }

@@ -30,7 +30,7 @@ type CheckRequest struct {
 func ReadCheck(r *http.Request, cookie identity.Secret, trusted bool) CheckRequest {
 	return CheckRequest{
 		Cookie: cookie, Authorization: r.Header["Authorization"], Forwarded: ForwardedRequest(r.Header, trusted),
-		Redirect: r.URL.RawQuery != "" && r.URL.Query().Has("redirect") && navigates(r.Header),
+		Redirect: r.URL.RawQuery != "" && r.URL.Query().Has("redirect") && Navigation(r.Header),
 	}
 }
 
@@ -236,10 +236,10 @@ func (p *Portals) returnTo(f Forwarded) string {
 	return f.Target
 }
 
-// navigates reports whether a browser's own window asks, and not an image, a
+// Navigation reports whether a browser's own window asks, and not an image, a
 // frame or a script of a page (Fetch Metadata). Where the browser does not tell,
 // a request that accepts a page counts as one.
-func navigates(h http.Header) bool {
+func Navigation(h http.Header) bool {
 	mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest")
 	if mode == "" && dest == "" {
 		return strings.Contains(h.Get("Accept"), "text/html")

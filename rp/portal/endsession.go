@@ -10,8 +10,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 )
 
-// endParams are the parameters of RP-Initiated Logout 1.0 §2 that are read.
-// ui_locales is, where the page is shown.
+// endParams are the parameters of RP-Initiated Logout 1.0 §2.
 var endParams = []string{"id_token_hint", "client_id", "logout_hint", "post_logout_redirect_uri", "state", "ui_locales"}
 
 // EndSession judges a portal's wish to end the session (OpenID Connect

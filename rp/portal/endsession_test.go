@@ -91,6 +91,9 @@ func TestC10EndSession(t *testing.T) {
 		"a hint of another portal": {func(w *world, s *session.Session) url.Values {
 			return url.Values{"id_token_hint": {w.hint(app, s)}, "client_id": {health}, "post_logout_redirect_uri": {afterLogout}}
 		}, Seat{Navigation: true}, false, AskLogout, ""},
+		"a hint beside the name of another portal": {func(w *world, s *session.Session) url.Values {
+			return url.Values{"id_token_hint": {w.hint(health, s)}, "client_id": {app}}
+		}, Seat{Navigation: true}, false, AskLogout, ""},
 		"a hint of a portal that is gone": {func(w *world, s *session.Session) url.Values {
 			return url.Values{"id_token_hint": {w.hint("gone", s)}}
 		}, Seat{Navigation: true}, false, AskLogout, ""},

@@ -43,7 +43,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// refuse writes a protocol error.
+// write answers with the error.
 func (e *protocolError) write(w http.ResponseWriter) error {
 	if e.challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.challenge)

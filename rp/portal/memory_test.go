@@ -106,9 +106,6 @@ func (m grants) Request(_ context.Context, id string) (r grant.Request, err erro
 
 func (m grants) CreateCode(_ context.Context, code identity.Digest, c grant.Code) error {
 	return m.do(func() error {
-		if _, taken := m.revoked[c.Grant]; taken {
-			return identity.ErrConflict
-		}
 		m.codes[code], m.revoked[c.Grant] = spendable{Code: c}, false
 		return nil
 	})

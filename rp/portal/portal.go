@@ -126,13 +126,18 @@ func New(o Options) (*Portals, error) {
 	}
 	p := &Portals{
 		issuer: o.Issuer, portals: map[string]*Portal{}, audiences: map[string]bool{}, providers: o.Providers,
-		reachable: o.Reachable, languages: o.Languages, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
+		languages: o.Languages, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
 		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, ring: o.Ring,
 		tokens: token.NewIssuer(o.Issuer, o.Ring, o.Now), verifier: token.NewVerifier(o.Issuer, o.Ring, o.Now),
 		now: o.Now, note: o.Note,
 	}
 	if p.note == nil {
 		p.note = func(context.Context, string, string) {}
+	}
+	for _, v := range o.Reachable {
+		if !slices.Contains(p.reachable, v) {
+			p.reachable = append(p.reachable, v)
+		}
 	}
 	for _, one := range o.Portals {
 		if err := p.add(one); err != nil {

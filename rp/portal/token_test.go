@@ -242,6 +242,26 @@ func (w *world) disable(id string) {
 	}
 }
 
+// A verifier outside the bounds of RFC 7636 §4.1 proves nothing, even its own
+// challenge: it could be guessed, or be read in two ways.
+func TestC4VerifierBounds(t *testing.T) {
+	for name, row := range map[string]struct {
+		verifier string
+		want     bool
+	}{
+		"43 characters":     {strings.Repeat("v", 43), true},
+		"128 characters":    {strings.Repeat("~", 128), true},
+		"42 characters":     {strings.Repeat("v", 42), false},
+		"129 characters":    {strings.Repeat("v", 129), false},
+		"a space":           {strings.Repeat("v", 43) + " v", false},
+		"letters of others": {strings.Repeat("ŵ", 43), false},
+	} {
+		if got := proves(row.verifier, challengeFor(row.verifier)); got != row.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 // Row C4: a challenge that was stripped from the request on its way is seen by the
 // verifier that still comes (RFC 9700 §4.8.2).
 func TestC4VerifierWithoutChallenge(t *testing.T) {
@@ -331,7 +351,7 @@ func TestAPublicClientRedeemsByItsVerifier(t *testing.T) {
 
 func TestFormsAreBounded(t *testing.T) {
 	w := newWorld(t)
-	many := url.Values{}
+	many := tokenForm("x", nil)
 	for i := range maxParams + 1 {
 		many.Set(fmt.Sprint("p", i), "x")
 	}

@@ -175,7 +175,7 @@ var lies = map[string]struct {
 // seconds it is short, else longer than any busy machine needs.
 func patience(lie string) time.Duration {
 	if strings.HasSuffix(lie, "-slow") || strings.HasSuffix(lie, "-drip") {
-		return 3 * time.Second
+		return 2 * time.Second
 	}
 	return time.Minute
 }

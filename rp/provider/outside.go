@@ -111,16 +111,18 @@ func judgeAddress(a netip.Addr, loopback bool) error {
 func checkEndpoint(raw string, loopback bool) error {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+	case raw == "":
+		return fault("wanted an absolute https URL, got none")
+	case err != nil:
 		return fault("wanted an absolute https URL, got something else")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
-		return nil
-	case u.Scheme == "http":
+	case u.Scheme == "http" && !(loopback && isLoopback(u.Hostname())):
 		return fault("wanted https, got http")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fault("wanted https, got another scheme")
+	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
+		return fault("wanted a host and neither credentials nor a fragment, got something else")
 	}
-	return fault("wanted https, got another scheme")
+	return nil
 }
 
 func isLoopback(host string) bool {

@@ -2,7 +2,6 @@ package provider_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -12,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +37,7 @@ var vectors = []identity.Trust{
 type rig struct {
 	*testing.T
 	*provider.Provider
+	cfg     provider.Config
 	sim     *simulator.Simulator
 	server  *httptest.Server
 	log     safeBuffer
@@ -109,7 +110,7 @@ func newRig(t *testing.T, change ...func(*plan)) *rig {
 	p := &plan{client: client, sim: simulator.Options{Now: r.now, Key: providerKey(), Strict: true, AtHash: true}, Config: provider.Config{
 		ID: "nhs-login", Kind: provider.NHSLogin, ClientID: client.ID, Key: signingKey(t, key), Trust: vectors,
 		Scopes: []string{"openid", "profile", "profile_extended", "email", "phone"}, RedirectURI: redirectURI, LoopbackHTTP: true,
-		SettingsURL: "https://settings.example.org/start?lang=cy",
+		SettingsURL: "/settings?lang=cy",
 	}}
 	for _, c := range change {
 		c(p)
@@ -132,6 +133,10 @@ func newRig(t *testing.T, change ...func(*plan)) *rig {
 	if p.Issuer == "" {
 		p.Issuer = r.server.URL
 	}
+	if strings.HasPrefix(p.SettingsURL, "/") {
+		p.SettingsURL = r.server.URL + p.SettingsURL
+	}
+	r.cfg = p.Config
 	r.Provider = r.replica(p.Config)
 	if !p.unlooked {
 		r.Refresh(t.Context())
@@ -238,6 +243,3 @@ func kindOf(err error) provider.Kind {
 	}
 	return ""
 }
-
-// background is for what outlives a cancelled context.
-func background(t *testing.T) context.Context { return context.WithoutCancel(t.Context()) }

@@ -9,6 +9,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/session"
+	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
 	"github.com/dilys-id/dilys/rp/provider"
@@ -142,11 +143,19 @@ func (c *Config) gateway() *portal.Gateway {
 	return g
 }
 
-// Migrate brings the configured database to this version and says what it did.
-func Migrate(ctx context.Context, c *Config, now func() time.Time) (string, error) {
-	keys, err := store.LoadKeys(c.Keys)
-	if err != nil {
-		return "", fmt.Errorf("keys: %w", err)
+// Migrate brings the configured database to this version.
+func Migrate(ctx context.Context, c *Config, now func() time.Time) (store.Migration, error) {
+	return store.Migrate(ctx, c.storeOptions(nil, now))
+}
+
+// tokenAlgs are the algorithms that some portal's tokens are signed by. An RSA key
+// is slow to make, so there is one only where it is wanted.
+func (c *Config) tokenAlgs() []token.Alg {
+	algs := []token.Alg{token.ES256}
+	for _, p := range c.Portals {
+		if p.IDTokenAlg == token.RS256 {
+			return append(algs, token.RS256)
+		}
 	}
-	return store.Migrate(ctx, c.storeOptions(keys, now))
+	return algs
 }

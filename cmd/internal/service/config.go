@@ -168,7 +168,7 @@ func Parse(file string, text []byte, now time.Time) (*Config, error) {
 	if err != nil {
 		return nil, Faults{{File: file, Line: 1, Col: 1, Key: "config", Wanted: "a folder that its files can be found from", Got: "none"}}
 	}
-	r := &reading{file: file, folder: folder, now: now}
+	r := &reading{name: file, folder: folder, now: now}
 	c := r.config(value{reading: r, node: root, place: root.place, need: true}.mapping())
 	if len(r.faults) > 0 {
 		return nil, r.faults.sorted()

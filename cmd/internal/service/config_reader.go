@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dilys-id/dilys/identity"
 )
 
 // reading is one reading of a file: what it found so far.
 type reading struct {
-	file, folder string
+	name, folder string // of the file, as given; where relative paths start
 	now          time.Time
 	languages    []string
 	plainHTTP    bool // insecure_loopback
@@ -76,7 +77,7 @@ func (v value) written() bool { return v.node != nil && v.source == "" }
 // refuse notes a fault. got is shown as it is: [quote] what a file may hold.
 func (v value) refuse(wanted, got string) {
 	if !v.mute {
-		v.faults = append(v.faults, Fault{v.file, v.line, v.col, v.key, wanted, got})
+		v.faults = append(v.faults, Fault{v.name, v.line, v.col, v.key, wanted, got})
 	}
 }
 
@@ -87,19 +88,22 @@ func (v value) settle(shown string) {
 	}
 	source := v.source
 	if source == "" {
-		source = fmt.Sprintf("%s:%d", filepath.Base(v.file), v.line)
+		source = fmt.Sprintf("%s:%d", filepath.Base(v.name), v.line)
 	}
-	v.settings = append(v.settings, setting{v.key, shown, source})
+	v.settings = append(v.settings, setting{v.key, strings.ReplaceAll(shown, "\n", " "), source})
 }
 
-// inCredentials matches what stands before the @ of an address.
-var inCredentials = regexp.MustCompile(`//[^/@]*@`)
+// credentials and query match what an address may carry by mistake.
+var (
+	credentials = regexp.MustCompile(`//.*@`)
+	query       = regexp.MustCompile(`(://[^?]*\?).*`)
+)
 
-// quote shows what was got: shortened, and without the user and password that an
-// address may carry by mistake.
+// quote shows what was got: shortened, and without the user, password and query of
+// an address.
 func quote(text string) string {
 	const enough = 80
-	text = inCredentials.ReplaceAllString(text, "//…@")
+	text = query.ReplaceAllString(credentials.ReplaceAllString(text, "//…@"), "${1}…")
 	if short := []rune(text); len(short) > enough {
 		text = string(short[:enough]) + "…"
 	}
@@ -224,23 +228,20 @@ func (m *mapping) under(p pair) value {
 }
 
 func (m *mapping) child(key string) string {
-	if len(key) > 64 {
-		key = key[:64] + "…"
+	if strings.ContainsFunc(key, unicode.IsControl) || len(key) > 64 {
+		key = quote(key)
 	}
 	if m.key == "" {
-		return strings.ToValidUTF8(key, "")
+		return key
 	}
-	return m.key + "." + strings.ToValidUTF8(key, "")
+	return m.key + "." + key
 }
 
 // at returns the value under a key.
 func (m *mapping) at(key string) value {
-	m.asked = append(m.asked, key)
+	m.ask(key)
 	v := value{reading: m.reading, place: m.place, key: m.child(key), mute: m.mute}
-	if m.node == nil {
-		return v
-	}
-	for _, p := range m.node.pairs {
+	for _, p := range m.pairs() {
 		if p.key.text == key {
 			v.node, v.place = p.value, p.value.place
 			if p.value.kind == nothingKind {
@@ -278,12 +279,48 @@ func (m *mapping) later(key, why string, harmless ...string) {
 	v.refuse(wanted+": this version "+why, got)
 }
 
+// forbid refuses a key that makes no sense beside another one.
+func (m *mapping) forbid(key, wanted string) {
+	if v := m.at(key); v.node != nil {
+		v.refuse(wanted, "a value")
+	}
+}
+
+// ask knows keys without judging them.
+func (m *mapping) ask(keys ...string) {
+	for _, key := range keys {
+		if !slices.Contains(m.asked, key) {
+			m.asked = append(m.asked, key)
+		}
+	}
+}
+
+// keys returns what stands in the mapping, each once.
+func (m *mapping) keys() []string {
+	var all []string
+	for _, p := range m.pairs() {
+		if !slices.Contains(all, p.key.text) {
+			all = append(all, p.key.text)
+		}
+	}
+	return all
+}
+
+func (m *mapping) pairs() []pair {
+	if m.node == nil {
+		return nil
+	}
+	return m.node.pairs
+}
+
+// derive remembers for Explain what follows from other values.
+func (m *mapping) derive(key, shown, rule string) {
+	m.settings = append(m.settings, setting{m.child(key), shown, rule})
+}
+
 // close refuses every key that nobody asked for.
 func (m *mapping) close() {
-	if m.node == nil {
-		return
-	}
-	for _, p := range m.node.pairs {
+	for _, p := range m.pairs() {
 		if slices.Contains(m.asked, p.key.text) {
 			continue
 		}

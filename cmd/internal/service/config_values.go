@@ -17,8 +17,8 @@ import (
 // maxText bounds a text for patients or auditors, in bytes.
 const maxText = 2000
 
-// line reads one line of text.
-func (v value) line() string {
+// oneLine reads one line of text.
+func (v value) oneLine() string {
 	return read(v, "text", judgeLine)
 }
 

@@ -132,7 +132,8 @@ func (s *Service) refreshProviders(ctx context.Context) {
 
 // sweep forgets what is long over, and brings in what the journal holds.
 func (s *Service) sweep(ctx context.Context) {
-	err := errors.Join(s.DB.Sweep(ctx, s.options.Now()), s.DB.ImportJournal(ctx, s.journal))
+	_, err := s.DB.ImportJournal(ctx, s.journal)
+	err = errors.Join(err, s.DB.Sweep(ctx, s.options.Now()))
 	s.health.set("journal", err, s.options.Now())
 	if err != nil && ctx.Err() == nil {
 		s.options.Log.Error("sweep", "error", err.Error(), "runbook", "R7")

@@ -23,6 +23,7 @@ import (
 // Records is the lower half of the house: the database and the rooms over it.
 // Operators' commands need no more.
 type Records struct {
+	Config   *Config
 	DB       *store.DB
 	Ledger   *audit.Ledger
 	Chain    *audit.Chain
@@ -41,7 +42,7 @@ func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	r := &Records{DB: db, journal: filepath.Join(c.Keys, journalFile)}
+	r := &Records{Config: c, DB: db, journal: filepath.Join(c.Keys, journalFile)}
 	r.Ledger = audit.NewLedger(db.Audit(), store.NewJournal(r.journal), now)
 	r.Chain = audit.NewChain(db.Audit(), keys.AuditMAC(), now)
 	r.Accounts = account.New(db.Accounts(), r.Ledger, now)
@@ -63,7 +64,6 @@ type Options struct {
 // Service is the whole house, ready to run.
 type Service struct {
 	*Records
-	Config    *Config
 	Providers []*provider.Provider
 	Ring      *token.Ring
 	Front     *rp.Server
@@ -79,7 +79,7 @@ func New(ctx context.Context, c *Config, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Records: records, Config: c, options: o, meters: newMeters(), health: newHealth(o.Now())}
+	s := &Service{Records: records, options: o, meters: newMeters(), health: newHealth(o.Now())}
 	if err := s.build(ctx); err != nil {
 		_ = records.DB.Close()
 		return nil, err
@@ -89,7 +89,7 @@ func New(ctx context.Context, c *Config, o Options) (*Service, error) {
 
 func (s *Service) build(ctx context.Context) error {
 	var err error
-	if s.Ring, err = token.NewRing(s.DB.SigningKeys(), s.options.Now, token.ES256, token.RS256); err != nil {
+	if s.Ring, err = token.NewRing(s.DB.SigningKeys(), s.options.Now, s.Config.tokenAlgs()...); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
 	if err := s.Ring.Refresh(ctx); err != nil {
@@ -154,6 +154,19 @@ func (s *Service) portalOptions() portal.Options {
 		o.Reachable = append(o.Reachable, p.reachable()...)
 	}
 	return o
+}
+
+// RotateSigningKeys makes new signing keys the only ones, at once. It is for a
+// leaked key: portals that hold the old set refuse tokens until they fetch anew.
+func (r *Records) RotateSigningKeys(ctx context.Context, actor string, now func() time.Time) error {
+	ring, err := token.NewRing(r.DB.SigningKeys(), now, r.Config.tokenAlgs()...)
+	if err != nil {
+		return err
+	}
+	if err := ring.RotateNow(ctx); err != nil {
+		return err
+	}
+	return r.Ledger.Record(ctx, audit.Event{Kind: audit.KeyRotated, Actor: actor, Cause: "signing"})
 }
 
 // defaultMinimumAge is asked where no setting says otherwise.

@@ -11,17 +11,20 @@ import (
 const maxAhead = 10 * 365 * 24 * time.Hour
 
 // Clock is real time plus an offset that only grows: what has expired never comes
-// back, as in life. It is safe for concurrent use.
+// back, as in life. The zero value shows real time until it is turned. It is safe
+// for concurrent use.
 type Clock struct {
-	real   func() time.Time
-	offset atomic.Int64 // nanoseconds
+	real   func() time.Time // nil: time.Now; tests stop it
+	offset atomic.Int64     // nanoseconds
 }
 
-// NewClock returns a clock that shows real time until it is turned.
-func NewClock(real func() time.Time) *Clock { return &Clock{real: real} }
-
 // Now returns the time that everything in this process goes by.
-func (c *Clock) Now() time.Time { return c.real().Add(c.Offset()) }
+func (c *Clock) Now() time.Time {
+	if c.real == nil {
+		return time.Now().Add(c.Offset())
+	}
+	return c.real().Add(c.Offset())
+}
 
 // Offset returns how far the clock was turned.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }

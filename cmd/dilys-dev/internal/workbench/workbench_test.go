@@ -30,7 +30,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	g := &rig{t: t, clock: NewClock(func() time.Time { return start })}
+	g := &rig{t: t, clock: &Clock{real: func() time.Time { return start }}}
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.sim.ServeHTTP(w, r) }))
 	t.Cleanup(provider.Close)
 	client, _ := simulator.TestClient("dilys", "http://127.0.0.1/callback")
@@ -127,7 +127,7 @@ func TestClock(t *testing.T) {
 		"past it in all":      {maxAhead, 1, maxAhead, true},
 		"so far it overflows": {time.Hour, 1<<63 - 1, time.Hour, true},
 	} {
-		c := NewClock(func() time.Time { return start })
+		c := &Clock{real: func() time.Time { return start }}
 		if row.before > 0 {
 			if err := c.Advance(row.before); err != nil {
 				t.Fatal(err)
@@ -138,8 +138,14 @@ func TestClock(t *testing.T) {
 			t.Errorf("%s: wanted %v, got %v and %v", name, row.want, c.Offset(), err)
 		}
 	}
+	t.Run("the zero value shows real time", func(t *testing.T) {
+		before, got, after := time.Now(), new(Clock).Now(), time.Now()
+		if got.Before(before) || got.After(after) {
+			t.Errorf("wanted between %v and %v, got %v", before, after, got)
+		}
+	})
 	t.Run("turned by many at once, no turn is lost", func(t *testing.T) {
-		c := NewClock(func() time.Time { return start })
+		c := &Clock{real: func() time.Time { return start }}
 		done := make(chan error)
 		for range 50 {
 			go func() { done <- c.Advance(time.Second) }()
@@ -235,7 +241,7 @@ func TestFaults(t *testing.T) {
 
 func TestSimulatorAway(t *testing.T) {
 	away := httptest.NewServer(http.NotFoundHandler())
-	bench, err := New(Options{Clock: NewClock(time.Now), Simulator: away.URL})
+	bench, err := New(Options{Clock: new(Clock), Simulator: away.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +375,7 @@ func TestOptions(t *testing.T) {
 	if _, err := New(Options{Simulator: "http://127.0.0.1:8082"}); err == nil {
 		t.Error("no clock: wanted an error, got none")
 	}
-	if _, err := New(Options{Clock: NewClock(time.Now)}); err == nil {
+	if _, err := New(Options{Clock: new(Clock)}); err == nil {
 		t.Error("no simulator: wanted an error, got none")
 	}
 }

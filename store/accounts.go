@@ -1,0 +1,326 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
+)
+
+// Accounts is [account.Store].
+type Accounts struct{ db *DB }
+
+var _ account.Store = (*Accounts)(nil)
+
+// Accounts returns the store of accounts.
+func (db *DB) Accounts() *Accounts { return &Accounts{db} }
+
+// accountsWhere reads accounts with their links in one statement, so that no
+// account is seen half before and half after a change.
+const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created,
+	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), l.details,
+	coalesce(l.first_login, 0), coalesce(l.last_login, 0)
+	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
+
+var (
+	addAccount  = statement(`INSERT INTO accounts (id, state, epoch, language, created) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`)
+	addLink     = statement(`INSERT INTO links (id, account, place, provider, issuer, subject, level, details, first_login, last_login) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	accountByID = statement(accountsWhere + `= $1 ORDER BY l.place`)
+	byIndex     = statement(accountsWhere + `IN (SELECT k.account FROM blind_indexes b JOIN links k ON k.id = b.link
+		WHERE b.field = $1 AND b.index_key = $2 AND b.value = $3) ORDER BY a.created, a.id, l.place`)
+	linkOf      = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
+	setLink     = statement(`UPDATE links SET provider = $1, level = $2, details = $3, last_login = $4 WHERE id = $5`)
+	setState    = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
+	raiseEpoch  = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
+	setLanguage = statement(`UPDATE accounts SET language = $1 WHERE id = $2`)
+)
+
+// Create is of [account.Store].
+func (s *Accounts) Create(ctx context.Context, a account.Account) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		err := s.db.must(ctx, fmt.Errorf("account: wanted a new id: %w", identity.ErrConflict),
+			addAccount, a.ID, string(a.State), a.Epoch, a.Language, micros(a.Created))
+		if err != nil {
+			return err
+		}
+		keys, err := s.db.indexKeysForWriting(ctx)
+		if err != nil {
+			return err
+		}
+		for i, l := range a.Links {
+			if err := s.addLink(ctx, a.ID, i, l, keys); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Accounts) addLink(ctx context.Context, accountID string, place int, l account.Link, keys []uint32) error {
+	id := identity.NewID()
+	subject, err := s.db.keys.seal(linkSubject, id, []byte(l.Subject))
+	if err != nil {
+		return err
+	}
+	details, err := s.db.keys.sealDetails(id, l.Details)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.exec(ctx, addLink, id, accountID, int64(place), l.Provider, l.Issuer, subject,
+		int64(l.Level), details, micros(l.First), micros(l.Last))
+	if err != nil {
+		return err
+	}
+	entries, err := s.db.keys.indexesFor(l, keys)
+	if err != nil {
+		return err
+	}
+	return s.db.addIndexes(ctx, id, entries)
+}
+
+// Account is of [account.Store].
+func (s *Accounts) Account(ctx context.Context, id string) (account.Account, error) {
+	found, err := s.read(ctx, accountByID, id)
+	return only(found, err)
+}
+
+// ByLink is of [account.Store].
+func (s *Accounts) ByLink(ctx context.Context, issuer, subject string) (account.Account, error) {
+	found, err := s.byIndex(ctx, bySubject, subjectForm(issuer, subject))
+	return only(found, err)
+}
+
+// ByNHSNumber is of [account.Store].
+func (s *Accounts) ByNHSNumber(ctx context.Context, n identity.NHSNumber) ([]account.Account, error) {
+	if n.IsZero() {
+		return nil, nil
+	}
+	return s.byIndex(ctx, byNHSNumber, n.Reveal())
+}
+
+// ByEmail is of [account.Store].
+func (s *Accounts) ByEmail(ctx context.Context, e identity.Email) ([]account.Account, error) {
+	if e.IsZero() {
+		return nil, nil
+	}
+	return s.byIndex(ctx, byEmail, e.Canonical())
+}
+
+// byIndex asks every index key and returns each account once.
+func (s *Accounts) byIndex(ctx context.Context, field, form string) ([]account.Account, error) {
+	var all []account.Account
+	for _, key := range *s.db.looks.Load() {
+		value, err := s.db.keys.blind(key, field, form)
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.read(ctx, byIndex, field, int64(key), value)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range found {
+			if !slices.ContainsFunc(all, func(b account.Account) bool { return a.ID == b.ID }) {
+				all = append(all, a)
+			}
+		}
+	}
+	return all, nil
+}
+
+func only(found []account.Account, err error) (account.Account, error) {
+	if err != nil {
+		return account.Account{}, err
+	}
+	if len(found) == 0 {
+		return account.Account{}, identity.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// read folds the rows, one a link, into accounts.
+func (s *Accounts) read(ctx context.Context, q *query, args ...any) ([]account.Account, error) {
+	rows, err := list(ctx, s.db, q, s.scan, args...)
+	if err != nil {
+		return nil, err
+	}
+	var out []account.Account
+	for _, a := range rows {
+		if last := len(out) - 1; last >= 0 && out[last].ID == a.ID {
+			out[last].Links = append(out[last].Links, a.Links...)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+// scan reads an account with one of its links, or with none.
+func (s *Accounts) scan(r row) (account.Account, error) {
+	var (
+		a                                     account.Account
+		l                                     account.Link
+		linkID                                string
+		subject, details                      []byte
+		created, level, firstLogin, lastLogin int64
+	)
+	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created,
+		&linkID, &l.Provider, &l.Issuer, &subject, &level, &details, &firstLogin, &lastLogin)
+	if err != nil {
+		return a, err
+	}
+	a.Created = instant(created)
+	if linkID == "" {
+		return a, nil
+	}
+	l.Level, l.First, l.Last = identity.Proofing(level), instant(firstLogin), instant(lastLogin)
+	if err := s.db.keys.openLink(&l, linkID, subject, details); err != nil {
+		return a, err
+	}
+	a.Links = []account.Link{l}
+	return a, nil
+}
+
+// UpdateLink is of [account.Store].
+func (s *Accounts) UpdateLink(ctx context.Context, id string, l account.Link) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		keys, err := s.db.indexKeysForWriting(ctx)
+		if err != nil {
+			return err
+		}
+		link, err := s.linkID(ctx, id, l, keys[0])
+		if err != nil {
+			return err
+		}
+		details, err := s.db.keys.sealDetails(link, l.Details)
+		if err != nil {
+			return err
+		}
+		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), details, micros(l.Last), link); err != nil {
+			return err
+		}
+		return s.updateIndexes(ctx, link, l, keys)
+	})
+}
+
+// linkID finds the row of the link by the key that has everything.
+func (s *Accounts) linkID(ctx context.Context, accountID string, l account.Link, key uint32) (string, error) {
+	value, err := s.db.keys.blind(key, bySubject, subjectForm(l.Issuer, l.Subject))
+	if err != nil {
+		return "", err
+	}
+	return one(ctx, s.db, linkOf, text, int64(key), value, accountID)
+}
+
+// updateIndexes writes only what changed: most logins change nothing. An index
+// under a key that we don't know goes with a changed contact, and is written
+// again by [DB.Reindex] of those who know it.
+func (s *Accounts) updateIndexes(ctx context.Context, link string, l account.Link, keys []uint32) error {
+	want, err := s.db.keys.indexesFor(l, keys)
+	if err != nil {
+		return err
+	}
+	kept, err := s.db.indexesKept(ctx, link)
+	if err != nil {
+		return err
+	}
+	if maps.Equal(ours(kept, keys), want) {
+		return nil
+	}
+	if _, err := s.db.exec(ctx, dropContact, link); err != nil {
+		return err
+	}
+	maps.DeleteFunc(want, func(e indexEntry, _ string) bool { _, stays := kept[e]; return stays && e.field == bySubject })
+	return s.db.addIndexes(ctx, link, want)
+}
+
+// ours leaves the entries under those keys.
+func ours(kept map[indexEntry]string, keys []uint32) map[indexEntry]string {
+	out := maps.Clone(kept)
+	maps.DeleteFunc(out, func(e indexEntry, _ string) bool { return !slices.Contains(keys, e.key) })
+	return out
+}
+
+// SetState is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) SetState(ctx context.Context, id string, state account.State) error {
+	return s.db.must(ctx, identity.ErrNotFound, setState, string(state), id)
+}
+
+// RaiseEpoch is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) RaiseEpoch(ctx context.Context, id string) error {
+	return s.db.must(ctx, identity.ErrNotFound, raiseEpoch, id)
+}
+
+// SetLanguage is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) SetLanguage(ctx context.Context, id, language string) error {
+	return s.db.must(ctx, identity.ErrNotFound, setLanguage, language, id)
+}
+
+// details is what is sealed of [identity.Details], whose own types refuse to be
+// written.
+type details struct {
+	NHSNumber     string `json:"nhs_number,omitempty"`
+	GivenName     string `json:"given_name,omitempty"`
+	FamilyName    string `json:"family_name,omitempty"`
+	BirthDate     string `json:"birth_date,omitempty"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"`
+	Phone         string `json:"phone,omitempty"`
+	PhoneVerified bool   `json:"phone_verified,omitempty"`
+}
+
+func (k *Keys) sealDetails(link string, d identity.Details) ([]byte, error) {
+	plain, err := json.Marshal(details{
+		NHSNumber: d.NHSNumber.Reveal(), GivenName: d.GivenName.Reveal(), FamilyName: d.FamilyName.Reveal(), BirthDate: d.BirthDate.Reveal(),
+		Email: d.Email.Reveal(), EmailVerified: d.EmailVerified, Phone: d.Phone.Reveal(), PhoneVerified: d.PhoneVerified,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("seal details: %w", err)
+	}
+	return k.seal(linkDetails, link, plain)
+}
+
+// openLink fills in what is sealed of the link in that row.
+func (k *Keys) openLink(l *account.Link, link string, subject, sealedDetails []byte) error {
+	plain, err := k.open(linkSubject, link, subject)
+	if err != nil {
+		return err
+	}
+	l.Subject = string(plain)
+	if plain, err = k.open(linkDetails, link, sealedDetails); err != nil {
+		return err
+	}
+	l.Details, err = readDetails(plain)
+	return err
+}
+
+// readDetails reads what sealDetails wrote. Errors never tell a value.
+func readDetails(plain []byte) (out identity.Details, err error) {
+	var d details
+	if json.Unmarshal(plain, &d) != nil {
+		return out, fmt.Errorf("details: wanted the JSON that was sealed, got something else")
+	}
+	read := func(field, value string, parse func(string) error) {
+		if value != "" && err == nil && parse(value) != nil {
+			err = fmt.Errorf("details: wanted the %s that was sealed, got something else", field)
+		}
+	}
+	read("NHS number", d.NHSNumber, into(&out.NHSNumber, identity.ParseNHSNumber))
+	read("given name", d.GivenName, into(&out.GivenName, identity.ParseName))
+	read("family name", d.FamilyName, into(&out.FamilyName, identity.ParseName))
+	read("birth date", d.BirthDate, into(&out.BirthDate, identity.ParseBirthDate))
+	read("e-mail", d.Email, into(&out.Email, identity.ParseEmail))
+	read("phone", d.Phone, into(&out.Phone, identity.ParsePhone))
+	out.EmailVerified, out.PhoneVerified = d.EmailVerified, d.PhoneVerified
+	return out, err
+}
+
+func into[T any](to *T, parse func(string) (T, error)) func(string) error {
+	return func(s string) (err error) {
+		*to, err = parse(s)
+		return err
+	}
+}
