@@ -40,6 +40,29 @@ func (s *Server) securityText(w http.ResponseWriter, _ *http.Request) {
 		s.securityContact, s.now().Add(securityTextLife).UTC().Truncate(24*time.Hour).Format(time.RFC3339), s.origin)
 }
 
+// trustmark says what the letters of a vector mean (RFC 8485 §5: what vtm points
+// to), for whoever reads a token.
+func (s *Server) trustmark(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprint(w, trustmarkText)
+}
+
+const trustmarkText = `Vectors of trust (RFC 8485) as this issuer uses them, for example P9.Cp.Cd
+
+P0  contact details proved; opens nothing of a record
+P5  details matched to the register; may hand something in
+P9  identity proved by photo ID or its like; may read
+
+Cp  password
+Cd  code sent to a registered phone, a printed one-time code, or a remembered browser
+Ck  shared key in a device
+Cm  asymmetric key in a device, with user verification
+
+Held satisfies asked when P is as high and the credentials are as strong: Cm
+satisfies every part; Cp.Ck satisfies Cp.Cd and Cp; Cp.Cd satisfies Cp and Cd;
+else the same letters.
+`
+
 // asset serves a style, script or image of the pages. Their names carry their
 // content, so a browser may keep them.
 func (s *Server) asset(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
 )
@@ -36,30 +37,32 @@ func (s *Server) asGet(w http.ResponseWriter, r *http.Request) {
 }
 
 // authorize takes a portal's authorization request, or resumes one that waited
-// for a login (OpenID Connect Core §3.1.2).
+// for a login (OpenID Connect Core §3.1.2). A link of ours takes the patient back
+// to the portal without one.
 func (s *Server) authorize(v *visit) error {
-	if v.session != nil && portal.Navigation(v.r.Header) {
-		if err := v.renew(); err != nil {
-			return err
-		}
-	}
 	values := v.values()
-	if id := single(values, "request"); id != "" && !values.Has("client_id") {
-		return v.resume(id)
+	var d portal.Decision
+	var err error
+	if id := single(values, "request"); id != "" && values.Has(declineParam) {
+		d, err = v.portals.Decline(v.r.Context(), id)
+	} else {
+		d, err = v.portals.Authorize(v.r.Context(), values, v.seat())
 	}
-	d, err := v.portals.Authorize(v.r.Context(), values, v.seat())
 	if err != nil {
 		return err
 	}
 	return v.decide(d)
 }
 
-func (v *visit) resume(id string) error {
-	d, err := v.portals.Resume(v.r.Context(), id, v.seat())
-	if err != nil {
-		return err
+// declineParam, beside a waiting request, takes the patient back to its portal.
+const declineParam = "decline"
+
+// declineURL leads back to the portal that waits, if one does.
+func declineURL(to attempt.Return) string {
+	if to.Request == "" {
+		return ""
 	}
-	return v.decide(d)
+	return landing(to) + "&" + declineParam + "=1"
 }
 
 // values returns the parameters of a request that may come either way.

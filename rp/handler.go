@@ -27,6 +27,7 @@ type visit struct {
 	r *http.Request
 
 	lang      string
+	path      string           // where GET shows this page, for the language switch; empty: the request's own address
 	reference string           // shown on a refusal, written in the log, found in the audit
 	note      *note            // what the one log line will say
 	browser   identity.Secret  // of the browser cookie, or nothing
@@ -174,16 +175,25 @@ func (v *visit) write(status int, c page.Content, formAction []string) error {
 
 func (v *visit) frame() page.Frame {
 	f := page.Frame{
-		Lang: v.lang, Path: v.r.URL.RequestURI(), Now: v.now(), Reference: v.reference,
+		Lang: v.lang, Path: v.here(), Now: v.now(), Reference: v.reference,
 		HideHeader: inNHSApp(v.r.UserAgent()), Notice: v.notice(),
-	}
-	if v.r.Method != http.MethodGet { // a POST can't be asked for again in another language
-		f.Path = v.r.URL.Path
 	}
 	if v.session != nil {
 		f.LoggedIn, f.SessionEnds, f.IdleEnds = true, v.session.Ends(), v.session.IdleEnds()
 	}
 	return f
+}
+
+// here is the address of this page without anything that was good for one use. A
+// POST can't be asked for again in another language.
+func (v *visit) here() string {
+	switch {
+	case v.path != "":
+		return v.path
+	case v.r.Method == http.MethodPost:
+		return v.r.URL.Path
+	}
+	return v.r.URL.RequestURI()
 }
 
 // redirect sends the browser on with 303, so that it always asks with GET and

@@ -124,6 +124,7 @@ func (v *visit) provider() (*Provider, error) {
 // nobody anything: what it begins is bound to this browser, and ends with the
 // patient's own login there.
 func (s *Server) toProvider(v *visit) error {
+	v.path = "/login" // an asserted identity in the address is good for one use
 	p, err := v.provider()
 	if err != nil {
 		return err
@@ -190,6 +191,7 @@ func (v *visit) fresh(p *Provider, waiting portal.Waiting, shared bool) (bool, e
 
 func (v *visit) providerDown(p *Provider, to attempt.Return, err error) error {
 	r := refuse(http.StatusServiceUnavailable, page.ProviderDown, "provider-down").again(startAgain(to))
+	r.page.Return = declineURL(to)
 	r.page.Provider, r.err = p.Words.Name, fmt.Errorf("begin at %s: %w", p.Words.ID, err)
 	return r
 }
@@ -198,15 +200,16 @@ func (v *visit) providerDown(p *Provider, to attempt.Return, err error) error {
 // (GET /login/{provider}/callback). The order matters: the attempt is spent before
 // its answer is looked at, so that an answer is judged once.
 func (s *Server) callback(v *visit) error {
+	v.path = "/login" // code and state are good for one use
 	p, err := v.provider()
 	if err != nil {
 		return err
 	}
 	a, err := v.attempts.Claim(v.r.Context(), identity.Secret(v.param("state")), v.browser, p.Words.ID)
+	v.path = startAgain(a.Return)
 	if err != nil {
 		return v.unclaimed(a, err)
 	}
-	v.note.cause = "" // the attempt is ours to judge
 	answer, err := p.Finish(v.r.Context(), a.Challenge, provider.Callback{
 		Code: identity.Secret(v.param("code")), Error: v.param("error"), Description: v.param("error_description"),
 		Issuer: v.param("iss"), HasIssuer: v.r.URL.Query().Has("iss"),
@@ -274,7 +277,12 @@ func (v *visit) turnedAway(p *Provider, a attempt.Attempt, answer identity.Answe
 // refuseAttempt records that the attempt gave nothing, under the reference that
 // the page shows.
 func (v *visit) refuseAttempt(p *Provider, a attempt.Attempt, r *refusal) error {
-	r.page.Provider = p.Words.Name
+	r.page.Provider, r.page.Return = p.Words.Name, declineURL(a.Return)
+	if r.page.Return != "" {
+		if waiting, err := v.portals.Waiting(v.r.Context(), a.Return.Request); err == nil {
+			r.page.Portal, v.note.portal = waiting.Name, waiting.Portal
+		}
+	}
 	if err := v.attempts.Refuse(v.r.Context(), a, r.cause, v.reference); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp/page"
 )
 
@@ -54,6 +55,7 @@ func (s *Server) router() http.Handler {
 	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
 	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
 	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
+	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
 	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
 
 	r.NotFoundHandler = s.patient(s.notFound)

@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/dilys-id/dilys/cmd/dilys-dev/internal/exampleportal"
@@ -32,13 +30,13 @@ func develop(ctx context.Context, f flags, out, say io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rooms, err := g.rooms(f, clock)
-	if err != nil {
-		return err
-	}
 	log := slog.New(slog.DiscardHandler)
 	if f.Verbose {
 		log = slog.New(slog.NewTextHandler(say, nil))
+	}
+	rooms, err := g.rooms(f, clock, log)
+	if err != nil {
+		return err
 	}
 	s, err := service.New(ctx, config, service.Options{Now: clock.Now, Log: log, Version: "dev"})
 	if err != nil {
@@ -84,14 +82,14 @@ type room struct {
 }
 
 // rooms builds simulator, workbench and example portal.
-func (g ground) rooms(f flags, clock *workbench.Clock) ([]room, error) {
+func (g ground) rooms(f flags, clock *workbench.Clock, log *slog.Logger) ([]room, error) {
 	clients, err := g.simulatorClients(f)
 	if err != nil {
 		return nil, err
 	}
-	warnings := new(notes)
+	warnings := new(workbench.Warnings)
 	sim, err := simulator.New(simulator.Options{
-		Issuer: g.issuer(f), Now: clock.Now, Clients: clients, Warn: warnings.add, AppTarget: g.at.dilys() + "/login/nhs-login",
+		Issuer: g.issuer(f), Now: clock.Now, Clients: clients, Warn: warnings.Add, AppTarget: g.at.dilys() + "/login/nhs-login",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
@@ -102,13 +100,13 @@ func (g ground) rooms(f flags, clock *workbench.Clock) ([]room, error) {
 	}
 	example, err := exampleportal.New(exampleportal.Options{
 		Issuer: g.at.dilys(), ClientID: "example-portal", Secret: identity.Secret(trimmed(secret)),
-		BaseURL: g.at.examplePortal(), Now: clock.Now,
+		BaseURL: g.at.examplePortal(), Now: clock.Now, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("example portal: %w", err)
 	}
 	bench, err := workbench.New(workbench.Options{
-		Clock: clock, Simulator: g.at.simulator(), Warnings: warnings.list, Addresses: []workbench.Address{
+		Clock: clock, Simulator: g.at.simulator(), Warnings: warnings.List, Addresses: []workbench.Address{
 			{Name: "Dilys", URL: g.at.dilys(), About: "the service, as patients see it"},
 			{Name: "Example portal", URL: g.at.examplePortal(), About: "an ordinary OpenID Connect client: start here"},
 			{Name: "NHS login simulator", URL: g.at.simulator(), About: "made-up patients, and every lie that a provider can tell"},
@@ -185,29 +183,4 @@ your portal
   redirect_uri   %s
   try it         curl -s %s/.well-known/openid-configuration
 `, g.at.dilys(), trimmed(secret), f.Portal, g.at.dilys())
-}
-
-// notes keeps the latest words of the simulator for the workbench.
-type notes struct {
-	mu  sync.Mutex
-	all []string
-}
-
-const maxNotes = 100
-
-func (n *notes) add(text string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.all = append(n.all, text); len(n.all) > maxNotes {
-		n.all = n.all[1:]
-	}
-}
-
-// list returns them, newest first.
-func (n *notes) list() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	newest := slices.Clone(n.all)
-	slices.Reverse(newest)
-	return newest
 }

@@ -46,21 +46,41 @@ func (p *Portals) Authorize(ctx context.Context, params url.Values, seat Seat) (
 // Resume judges a waiting request anew, after the login it waited for or instead
 // of it. It gives a code once: its id is that of the grant that came of it.
 func (p *Portals) Resume(ctx context.Context, requestID string, seat Seat) (Decision, error) {
-	r, portal, err := p.request(ctx, requestID)
+	a, portal, refused, err := p.waitingRequest(ctx, requestID)
+	if err != nil || refused.Kind == Refuse {
+		return refused, err
+	}
+	return p.decide(ctx, portal, a, seat)
+}
+
+// Decline answers a waiting request with access_denied: the patient could not log
+// in, or does not want to, and goes back to the portal.
+func (p *Portals) Decline(ctx context.Context, requestID string) (Decision, error) {
+	a, portal, refused, err := p.waitingRequest(ctx, requestID)
+	if err != nil || refused.Kind == Refuse {
+		return refused, err
+	}
+	return p.answer(portal, a, &fault{"access_denied", "the patient went back without logging in", "declined"}), nil
+}
+
+// waitingRequest reads a request that waits for a login, or a refusal for one that
+// waits no more.
+func (p *Portals) waitingRequest(ctx context.Context, id string) (asking, *Portal, Decision, error) {
+	r, portal, err := p.request(ctx, id)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		return refusal(TooLate, "request-unknown"), nil
+		return asking{}, nil, refusal(TooLate, "request-unknown"), nil
 	case errors.Is(err, identity.ErrExpired):
-		return tooLate(portal, r, "request-expired"), nil
+		return asking{}, nil, tooLate(portal, r, "request-expired"), nil
 	case err != nil:
-		return Decision{}, err
+		return asking{}, nil, Decision{}, err
 	}
 	if err := p.unanswered(ctx, r.ID); errors.Is(err, identity.ErrSpent) {
-		return tooLate(portal, r, "request-answered"), nil
+		return asking{}, nil, tooLate(portal, r, "request-answered"), nil
 	} else if err != nil {
-		return Decision{}, err
+		return asking{}, nil, Decision{}, err
 	}
-	return p.decide(ctx, portal, asking{Request: r, resumed: true}, seat)
+	return asking{Request: r, resumed: true}, portal, Decision{}, nil
 }
 
 func tooLate(portal *Portal, r grant.Request, cause string) Decision {

@@ -234,8 +234,7 @@ func FuzzIDToken(f *testing.F) {
 		if err != nil || judgeIDToken(c, wanted()) != nil {
 			return
 		}
-		var plain struct{}
-		if json.Unmarshal(doc, &plain) != nil {
+		if !json.Valid(doc) {
 			t.Fatal("let in what is no JSON")
 		}
 		subject, _ := c.text("sub")

@@ -338,6 +338,40 @@ func TestReplica(t *testing.T) {
 	}
 }
 
+// TestB7Announced: an answer must name its issuer if that was announced when the
+// patient left, or is when they are back.
+func TestB7Announced(t *testing.T) {
+	const member = "authorization_response_iss_parameter_supported"
+	said := func(announced bool) simulator.Faults {
+		return simulator.Faults{Discovery: &simulator.DocumentFault{Set: map[string]any{member: announced}}}
+	}
+	for name, row := range map[string]struct {
+		leaving, back bool
+		want          string
+	}{
+		"never":         {false, false, "ok"},
+		"when leaving":  {true, false, "callback-issuer-absent"},
+		"when back":     {false, true, "callback-issuer-absent"},
+		"all the while": {true, true, "callback-issuer-absent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(p *plan) { p.unlooked = true })
+			if err := r.sim.SetFaults(said(row.leaving)); err != nil {
+				t.Fatal(err)
+			}
+			trip := r.begin(provider.Departure{})
+			cb := r.come(trip, "mair-prawf")
+			if err := r.sim.SetFaults(said(row.back)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.replica(r.cfg).Finish(t.Context(), trip.Challenge, cb)
+			if causeOf(err) != row.want || err != nil && r.sim.CallsTo(simulator.EndpointToken) != 0 {
+				t.Errorf("wanted %s and no exchange, got %v", row.want, err)
+			}
+		})
+	}
+}
+
 // TestNHSApp goes on as the person whom the NHS App asserts, once.
 func TestNHSApp(t *testing.T) {
 	r := newRig(t)

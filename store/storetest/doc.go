@@ -1,5 +1,6 @@
 // Package storetest owns the contract of the store: what every database must do
 // for the rooms' interfaces, races included ([Run]), and databases to test on.
 //
-// It never reaches into the store: what it asks for, any store must give.
+// The contract asks through the interfaces only, so that another store can be
+// held to it.
 package storetest

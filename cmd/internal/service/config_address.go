@@ -75,9 +75,9 @@ func originShape(u *url.URL, text string) string {
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery:
 		return "scheme and host alone, without a slash at the end"
 	case text != strings.ToLower(text):
-		return "lower case"
+		return "an address in lower case"
 	case u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80":
-		return "no port where it is the scheme's own"
+		return "an address without the scheme's own port"
 	case text != u.Scheme+"://"+u.Host:
 		return "scheme and host alone"
 	}

@@ -196,6 +196,8 @@ func algs(v value, allowed ...token.Alg) []token.Alg {
 // trustMap reads what the acr of a provider means in our vectors.
 func (r *reading) trustMap(v value) map[string]identity.Trust {
 	if v.node == nil {
+		v.source = "contract: no map"
+		v.settle("everything is P0.Cp")
 		return nil
 	}
 	m := v.mapping()
@@ -215,6 +217,7 @@ func (r *reading) trustMap(v value) map[string]identity.Trust {
 // scopes reads a list of scopes with openid among them. known, if any, are those
 // that may be asked for.
 func (v value) scopes(known []string) []string {
+	before := len(v.faults)
 	all := readAll(v.required(), "a scope", func(text string) (string, string) {
 		switch {
 		case text == "offline_access":
@@ -226,7 +229,10 @@ func (v value) scopes(known []string) []string {
 		}
 		return text, ""
 	})
-	if len(all) > 0 && !slices.Contains(all, "openid") {
+	if len(v.faults) > before {
+		return nil
+	}
+	if !slices.Contains(all, "openid") {
 		v.refuse("openid among the scopes", "["+strings.Join(all, ", ")+"]")
 	}
 	return all

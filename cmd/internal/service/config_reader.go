@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -77,7 +78,7 @@ func (v value) written() bool { return v.node != nil && v.source == "" }
 // refuse notes a fault. got is shown as it is: [quote] what a file may hold.
 func (v value) refuse(wanted, got string) {
 	if !v.mute {
-		v.faults = append(v.faults, Fault{v.name, v.line, v.col, v.key, wanted, got})
+		v.faults = append(v.faults, Fault{v.name, v.line, v.col, cmp.Or(v.key, "config"), wanted, got})
 	}
 }
 
@@ -119,6 +120,8 @@ func (v value) describe() string {
 		return "an empty list"
 	case v.node.kind == listKind:
 		return "a list"
+	case v.node.kind == mappingKind && len(v.node.pairs) == 0:
+		return "an empty mapping"
 	case v.node.kind == mappingKind:
 		return "a mapping"
 	}
@@ -228,7 +231,7 @@ func (m *mapping) under(p pair) value {
 }
 
 func (m *mapping) child(key string) string {
-	if strings.ContainsFunc(key, unicode.IsControl) || len(key) > 64 {
+	if key == "" || strings.ContainsFunc(key, unicode.IsControl) || len(key) > 64 {
 		key = quote(key)
 	}
 	if m.key == "" {

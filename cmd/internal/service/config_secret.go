@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -49,7 +50,7 @@ func (v value) keyFile() *token.AssertionKey {
 	key, err := token.ParseSigningKey(content)
 	if err != nil {
 		wanted, got, _ := strings.Cut(strings.TrimPrefix(err.Error(), "client key: wanted "), ", got ")
-		v.refuse(wanted, got)
+		v.refuse(wanted, cmp.Or(got, "something else"))
 		return nil
 	}
 	return &key

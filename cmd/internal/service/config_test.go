@@ -172,6 +172,53 @@ func TestRefused(t *testing.T) {
 
 type edit map[string]string
 
+// TestLoopback reads what a developer's machine has: plain http, and nothing that
+// is not this machine.
+func TestLoopback(t *testing.T) {
+	const text = `
+public_url: http://localhost:8080
+insecure_loopback: true
+listen: localhost:8080
+operations_listen: "[::1]:9090"
+database: sqlite:dilys.db
+keys: keys
+organisation: {name: {en: Example, cy: Enghraifft}}
+providers:
+  - {id: sim, kind: nhs-login, issuer: "http://127.0.0.1:8082", client_id: dev, client_key: rsa.pem, trust: [P9.Cp.Cd], settings_url: "http://127.0.0.1:8082/settings"}
+portals:
+  - {id: portal, name: {en: P, cy: P}, redirect_uris: ["http://127.0.0.1:8084/callback"], trust: [P9.Cp.Cd]}
+gateway:
+  hosts:
+    - {host: "localhost:8080", rules: [{path: /, trust: [P9.Cp.Cd]}]}
+`
+	folder := desk(t)
+	if faults := judged(t, folder, text); faults != "" {
+		t.Error(faults)
+	}
+	for name, change := range map[string]edit{
+		"an issuer elsewhere":       {"http://127.0.0.1:8082\",": "http://192.0.2.1:8082\","},
+		"an https issuer elsewhere": {"http://127.0.0.1:8082\",": "https://auth.login.nhs.uk\","},
+		"a settings page elsewhere": {"http://127.0.0.1:8082/settings": "https://settings.login.nhs.uk"},
+		"a portal elsewhere":        {"http://127.0.0.1:8084": "https://portal.example.nhs.uk"},
+		"listening elsewhere":       {"listen: localhost:8080": "listen: 0.0.0.0:8080"},
+		"operations elsewhere":      {"\"[::1]:9090\"": "10.0.0.1:9090"},
+		"a public address":          {"http://localhost:8080": "https://login.example.nhs.uk"},
+		"no permission for it":      {"insecure_loopback: true": "insecure_loopback: false"},
+	} {
+		changed := text
+		for old, now := range change {
+			changed = strings.Replace(changed, old, now, 1)
+		}
+		if changed == text || judged(t, folder, changed) == "" {
+			t.Errorf("%s: was accepted", name)
+		}
+	}
+	c, err := Parse(filepath.Join(folder, "dilys.yaml"), []byte(text), today)
+	if err != nil || c.Database != "sqlite:"+filepath.Join(folder, "dilys.db") || c.Keys != filepath.Join(folder, "keys") {
+		t.Errorf("relative paths start elsewhere: %v", err)
+	}
+}
+
 // TestExamples holds the shipped examples to the rules.
 func TestExamples(t *testing.T) {
 	names, err := filepath.Glob("../../../deploy/examples/*.yaml")
@@ -194,7 +241,7 @@ func TestExamples(t *testing.T) {
 // TestEveryFaultAtOnce reads files with many faults and compares all of them.
 func TestEveryFaultAtOnce(t *testing.T) {
 	folder := desk(t)
-	names, err := filepath.Glob("testdata/config/*.yaml")
+	names, err := filepath.Glob("testdata/config/bad-*.yaml")
 	if err != nil || len(names) < 3 {
 		t.Fatalf("wanted bad files, got %v and %v", names, err)
 	}
@@ -342,7 +389,7 @@ func deep(levels int) string {
 
 func FuzzConfig(f *testing.F) {
 	f.Add(good(f))
-	names, _ := filepath.Glob("testdata/config/*.yaml")
+	names, _ := filepath.Glob("testdata/config/bad-*.yaml")
 	examples, _ := filepath.Glob("../../../deploy/examples/*.yaml")
 	for _, name := range append(names, examples...) {
 		text, err := os.ReadFile(name)
@@ -351,10 +398,14 @@ func FuzzConfig(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+	if len(names)+len(examples) < 7 {
+		f.Fatal("the seeds are gone")
+	}
 	f.Add("a: &x [*x]\n")
 	f.Add("- - ? {[\n")
 	folder := desk(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		_ = os.WriteFile(fmt.Sprintf("/tmp/cur-%d", os.Getpid()), []byte(text), 0o600)
 		file := filepath.Join(folder, "dilys.yaml")
 		c, err := Parse(file, []byte(text), today)
 		if (c == nil) == (err == nil) {

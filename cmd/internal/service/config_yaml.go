@@ -68,18 +68,11 @@ func parseYAML(file string, text []byte) (*node, Faults) {
 	if refused != nil {
 		return nil, refused
 	}
-	parsed, err := parse(tokens)
-	if err != nil {
+	documents, err := parse(tokens)
+	switch {
+	case err != nil:
 		at, message := explainSyntax(err)
 		return nil, fault(at, "YAML", message)
-	}
-	documents := make([]*node, 0, 1)
-	for _, d := range parsed.Docs {
-		if d.Body != nil {
-			documents = append(documents, convert(d.Body))
-		}
-	}
-	switch {
 	case len(documents) == 0:
 		return nil, fault(place{}, "a configuration", "an empty file")
 	case len(documents) > 1:
@@ -161,14 +154,24 @@ func indent(t *token.Token) int {
 	return 0
 }
 
-// parse runs the parser. Its panic on some malformed input is that input's fault.
-func parse(tokens token.Tokens) (f *ast.File, err error) {
+// parse runs the parser and returns the documents that are not empty. A panic of
+// the library on malformed input is that input's fault.
+func parse(tokens token.Tokens) (documents []*node, err error) {
 	defer func() {
 		if recover() != nil {
-			f, err = nil, errors.New("something that can't be read")
+			documents, err = nil, errors.New("something that can't be read")
 		}
 	}()
-	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // we name duplicates ourselves, all of them
+	parsed, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // we name duplicates ourselves, all of them
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range parsed.Docs {
+		if d.Body != nil {
+			documents = append(documents, convert(d.Body))
+		}
+	}
+	return documents, nil
 }
 
 // explainSyntax returns where and what the parser stumbled over.

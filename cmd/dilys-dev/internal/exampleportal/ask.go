@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -76,9 +77,11 @@ func (a ask) params() []oauth2.AuthCodeOption {
 	if a.maxAge > 0 {
 		values["max_age"] = strconv.Itoa(int(a.maxAge.Seconds()))
 	}
+	var vectors []string
 	for _, t := range a.trust {
-		values["acr_values"] += t.String() + " "
+		vectors = append(vectors, t.String())
 	}
+	values["acr_values"] = strings.Join(vectors, " ")
 	var out []oauth2.AuthCodeOption
 	for name, value := range values {
 		if value != "" {

@@ -1,0 +1,156 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/grant"
+)
+
+// request is an authorization request, every field filled.
+func request() grant.Request {
+	return grant.Request{
+		ID: identity.NewID(), Portal: "my-health", RedirectURI: "https://portal.example.org/callback?a=b", Scopes: []string{"openid", "profile"},
+		State: "state of the portal", Nonce: "nonce of the portal", CodeChallenge: "challenge",
+		Asked: []identity.Trust{{P: identity.P9, C: identity.Cp | identity.Cd}, {P: identity.P9, C: identity.Cm}},
+		Login: true, MaxAge: 90 * time.Second, HasMaxAge: true, Provider: "nhs-login", Languages: []string{"cy", "en"}, Created: epoch,
+	}
+}
+
+// code is what stands behind a code, every field filled.
+func code() grant.Code {
+	return grant.Code{
+		Grant: identity.NewID(), Portal: "my-health", RedirectURI: "https://portal.example.org/callback", Scopes: []string{"openid"},
+		Nonce: "nonce of the portal", CodeChallenge: "challenge", Session: identity.NewID(), Account: identity.NewID(), Created: epoch,
+	}
+}
+
+// issue adds a code and returns it with its digest.
+func (k *kit) issue() (identity.Digest, grant.Code) {
+	k.Helper()
+	digest, c := identity.NewToken().Digest(), code()
+	k.ok(k.Grants.CreateCode(k.ctx, digest, c))
+	return digest, c
+}
+
+// revoked returns whether the grant was ended.
+func (k *kit) revoked(id string) bool {
+	k.Helper()
+	ended, err := k.Grants.Revoked(k.ctx, id)
+	k.ok(err)
+	return ended
+}
+
+var grantRules = []rule{
+	{"a request is read back whole", func(k *kit) {
+		for _, want := range []grant.Request{request(), {ID: "of zero values"}} {
+			k.ok(k.Grants.CreateRequest(k.ctx, want))
+			got, err := k.Grants.Request(k.ctx, want.ID)
+			k.ok(err)
+			k.same(got, want)
+			k.is(k.Grants.CreateRequest(k.ctx, want), identity.ErrConflict)
+		}
+		_, err := k.Grants.Request(k.ctx, "unknown")
+		k.is(err, identity.ErrNotFound)
+	}},
+	{"a code is spent once; the second use gets it too, and ends the grant", func(k *kit) {
+		digest, want := k.issue()
+		got, err := k.Grants.Spend(k.ctx, digest, epoch)
+		k.ok(err)
+		k.same(got, want)
+		k.same(k.revoked(want.Grant), false)
+		for range 3 {
+			got, err = k.Grants.Spend(k.ctx, digest, epoch.Add(time.Second))
+			k.is(err, identity.ErrSpent)
+			k.same(got, want)
+			k.same(k.revoked(want.Grant), true)
+		}
+	}},
+	{"unknown", func(k *kit) {
+		k.issue()
+		_, err := k.Grants.Spend(k.ctx, identity.NewToken().Digest(), epoch)
+		k.is(err, identity.ErrNotFound)
+		_, err = k.Grants.Spend(k.ctx, identity.Digest{}, epoch)
+		k.is(err, identity.ErrNotFound)
+		_, err = k.Grants.Revoked(k.ctx, "unknown")
+		k.is(err, identity.ErrNotFound)
+		k.ok(k.Grants.Revoke(k.ctx, "unknown", epoch))
+	}},
+	{"a code and a grant are never given twice", func(k *kit) {
+		digest, c := k.issue()
+		k.is(k.Grants.CreateCode(k.ctx, digest, code()), identity.ErrConflict)
+		k.is(k.Grants.CreateCode(k.ctx, identity.NewToken().Digest(), c), identity.ErrConflict)
+	}},
+	{"a spending at no time is a spending", func(k *kit) {
+		digest, c := k.issue()
+		_, err := k.Grants.Spend(k.ctx, digest, time.Time{})
+		k.ok(err)
+		_, err = k.Grants.Spend(k.ctx, digest, time.Time{})
+		k.is(err, identity.ErrSpent)
+		k.same(k.revoked(c.Grant), true)
+	}},
+	{"a grant is ended for good, used or not", func(k *kit) {
+		digest, c := k.issue()
+		k.ok(k.Grants.Revoke(k.ctx, c.Grant, epoch))
+		k.same(k.revoked(c.Grant), true)
+		k.ok(k.Grants.Revoke(k.ctx, c.Grant, epoch.Add(time.Hour)))
+		_, err := k.Grants.Spend(k.ctx, digest, epoch)
+		k.ok(err)
+		k.same(k.revoked(c.Grant), true)
+	}},
+	{"a rolled back act gives no code", func(k *kit) {
+		digest, c := identity.NewToken().Digest(), code()
+		k.is(k.Audit.Within(k.ctx, func(ctx context.Context) error {
+			k.ok(k.Grants.CreateCode(ctx, digest, c))
+			return errOfAct
+		}), errOfAct)
+		_, err := k.Grants.Spend(k.ctx, digest, epoch)
+		k.is(err, identity.ErrNotFound)
+	}},
+	{"race: of many that spend a code one gets it fresh, and the grant is ended", func(k *kit) {
+		digest, c := k.issue()
+		k.oneWon(race(parallel, func(int) error {
+			got, err := k.Grants.Spend(k.ctx, digest, epoch)
+			if got.Grant != c.Grant {
+				return errors.Join(errOfAct, err)
+			}
+			return err
+		}), identity.ErrSpent)
+		k.same(k.revoked(c.Grant), true)
+	}},
+	{"the portals that spent a code of the session", func(k *kit) {
+		session := identity.NewID()
+		for _, row := range []struct {
+			portal string
+			spent  bool
+		}{{"two", true}, {"one", true}, {"two", true}, {"never", false}} {
+			c, digest := code(), identity.NewToken().Digest()
+			c.Session, c.Portal = session, row.portal
+			k.ok(k.Grants.CreateCode(k.ctx, digest, c))
+			if row.spent {
+				_, err := k.Grants.Spend(k.ctx, digest, epoch)
+				k.ok(err)
+			}
+		}
+		k.issue()
+		got, err := k.Grants.Portals(k.ctx, session)
+		k.ok(err)
+		k.same(got, []string{"one", "two"})
+	}},
+	{"a sweep forgets what was created before, and nothing else", func(k *kit) {
+		digest, c := k.issue()
+		r := request()
+		k.ok(k.Grants.CreateRequest(k.ctx, r))
+		k.ok(k.Grants.Sweep(k.ctx, epoch))
+		_, err := k.Grants.Request(k.ctx, r.ID)
+		k.ok(err)
+		k.same(k.revoked(c.Grant), false)
+		k.ok(k.Sweep(k.ctx, epoch.Add(24*time.Hour+time.Microsecond)))
+		_, err = k.Grants.Request(k.ctx, r.ID)
+		k.is(err, identity.ErrNotFound)
+		_, err = k.Grants.Spend(k.ctx, digest, epoch)
+		k.is(err, identity.ErrNotFound)
+	}},
+}
