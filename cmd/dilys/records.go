@@ -183,7 +183,7 @@ func (f auditFind) Run(ctx context.Context, con console, c *cli) error {
 			return errSaid
 		}
 		for _, e := range events {
-			if _, err := fmt.Fprint(con.out, audit.Explain(e)); err != nil {
+			if _, err := fmt.Fprint(con.out, audit.Explain(e, service.ExplainCause)); err != nil {
 				return err
 			}
 		}

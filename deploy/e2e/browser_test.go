@@ -65,7 +65,7 @@ func chromium(t *testing.T) context.Context {
 // tab is a window of a browser that nobody has used before: its own cookies, its
 // own storage.
 type tab struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	world *world
 	axe   string
@@ -88,7 +88,7 @@ func newTab(t *testing.T, browser context.Context, w *world, s size) *tab {
 	}
 	t.Cleanup(func() {
 		for _, fault := range b.heard() {
-			t.Errorf("console: %s", fault)
+			b.t.Errorf("console: %s", fault)
 		}
 		done()
 	})
@@ -304,7 +304,7 @@ func (b *tab) location() *url.URL {
 // those of the other programs, on 127.0.0.1, are told apart by host.
 func (b *tab) cookies() map[string]*network.Cookie {
 	b.t.Helper()
-	got, err := chromedp.Call(b.ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
+	got, err := chromedp.CallBrowser(b.ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ var axeOnce sync.Once
 var axeSource []byte
 
 // axeScript returns the source of axe-core.
-func axeScript(t *testing.T) string {
+func axeScript(t testing.TB) string {
 	t.Helper()
 	path := module(t, "axe-core/axe.min.js")
 	axeOnce.Do(func() { axeSource, _ = os.ReadFile(path) })

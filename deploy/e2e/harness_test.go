@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,8 +20,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"crypto/rand"
 )
 
 // update rewrites the golden files instead of comparing with them.
@@ -67,7 +66,7 @@ func build(dir string) error {
 
 // missing skips the test for want of what deploy/test installs, and fails it where
 // that has run: a missing install must not hide.
-func missing(t *testing.T, format string, args ...any) {
+func missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf(format, args...)
@@ -76,7 +75,7 @@ func missing(t *testing.T, format string, args ...any) {
 }
 
 // program returns the path of a program of the machine.
-func program(t *testing.T, names ...string) string {
+func program(t testing.TB, names ...string) string {
 	t.Helper()
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
@@ -88,7 +87,7 @@ func program(t *testing.T, names ...string) string {
 }
 
 // module returns the path of a file that npm ci brought here.
-func module(t *testing.T, name string) string {
+func module(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("node_modules", filepath.FromSlash(name)))
 	if err == nil {

@@ -8,37 +8,10 @@ import (
 	"time"
 )
 
-// causes puts the rules that refuse into words for a help desk. A cause that is
-// not here is shown as it stands: it is a word of ours, and the code has it.
-var causes = map[string]string{
-	"consent-not-given":   "the patient did not agree, at the provider, to share their details",
-	"access-denied":       "the provider refused, or the patient pressed cancel there",
-	"login-required":      "the provider wanted a login page and was told not to show one",
-	"sso-login-required":  "the app's sign-in was not accepted by the provider; the patient was shown the button",
-	"account-disabled":    "an operator disabled this account, or it is closed",
-	"under-age":           "the patient is younger than the service admits",
-	"other-person":        "the login at the provider was somebody else's than the open session",
-	"callback-unknown":    "the browser came back with an answer to nothing we asked: an old link, or cookies that are off",
-	"callback-foreign":    "the browser that came back is not the one that began the login",
-	"callback-late":       "the login took longer than two hours",
-	"callback-used":       "the answer had been used before: the back button, or a reload",
-	"cross-origin-post":   "a form of another site was sent to us",
-	"acting":              "the provider spoke of two people: someone acting for the patient",
-	"vot-not-asked":       "the provider answered with a level of trust that was not asked for",
-	"vot-above-level":     "the provider answered with a level above the one it holds for the patient",
-	"provider-down":       "the provider could not be reached",
-	"request-expired":     "the service's request had waited for longer than two hours",
-	"session-over":        "the session had ended before the button was pressed",
-	"replaced-by-login":   "a new login in the same browser took its place",
-	"logout":              "the patient logged out",
-	"portal-logout":       "the patient logged out at a service",
-	"portal-bad-client":   "a service that is not configured here sent the patient",
-	"portal-bad-redirect": "a service asked for an answer to an address that is not registered for it",
-}
-
 // Explain tells an event in plain words, several lines, without any value of a
-// person.
-func Explain(e Event) string {
+// person. words puts a cause into a sentence; a cause that it does not know is
+// shown as it stands.
+func Explain(e Event, words func(cause string) (string, bool)) string {
 	var b strings.Builder
 	line := func(label, text string) {
 		if text != "" {
@@ -47,7 +20,7 @@ func Explain(e Event) string {
 	}
 	line("when", e.At.UTC().Format(time.DateTime)+" UTC")
 	line("what", string(e.Kind)+", "+string(e.Result))
-	line("why", explainCause(e.Cause))
+	line("why", explainCause(e.Cause, words))
 	line("who", e.Actor)
 	line("account", e.Account)
 	line("session", e.Session)
@@ -59,9 +32,9 @@ func Explain(e Event) string {
 	return b.String()
 }
 
-func explainCause(cause string) string {
-	if words, known := causes[cause]; known {
-		return words + " (" + cause + ")"
+func explainCause(cause string, words func(string) (string, bool)) string {
+	if sentence, known := words(cause); known {
+		return sentence + " (" + cause + ")"
 	}
 	return cause
 }

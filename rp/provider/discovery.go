@@ -111,7 +111,7 @@ func elapsed(since, now time.Time, wait time.Duration) bool {
 func (p *Provider) refresh(ctx context.Context) {
 	done := p.flight.DoChan("", func() (any, error) {
 		now := p.now()
-		if last := p.tried.Load(); last == nil || true {
+		if last := p.tried.Load(); last == nil || elapsed(*last, now, retryAfter) {
 			p.tried.Store(&now)
 			p.look(ctx)
 		}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -85,7 +86,7 @@ func judgeExchange(err error) *Refusal {
 	status := statusError(said.Response.StatusCode)
 	switch {
 	case status.unavailable():
-		return down(causeTokenEndpoint, status)
+		return down(causeTokenEndpoint, fmt.Errorf("token endpoint: %w", status))
 	case said.ErrorCode == "invalid_grant":
 		return refuse(Other, causeCode)
 	case said.ErrorCode == "invalid_client", said.ErrorCode == "unauthorized_client", status == http.StatusUnauthorized:
@@ -99,7 +100,7 @@ func judgeExchange(err error) *Refusal {
 func judgeSilence(err error) *Refusal {
 	var way *url.Error
 	if errors.As(err, &way) {
-		return down(causeTokenEndpoint, errors.Join(fault("token endpoint"), inOurWords(err)))
+		return down(causeTokenEndpoint, fmt.Errorf("token endpoint: %w", inOurWords(err)))
 	}
 	return down(causeTokenAnswer, fault("token endpoint: wanted tokens in JSON, got something else"))
 }

@@ -37,7 +37,7 @@ func (o *outage) wrap(next http.Handler) http.Handler {
 
 func (r *rig) wantState(want provider.State, when string) {
 	r.Helper()
-	if h := r.Health(); h.State != want || (want == provider.OK) != (h.Fault == "") {
+	if h := r.Health(); h.State != want || (want == provider.OK) != (h.Fault == "") || strings.Contains(h.Fault, "\n") {
 		r.Errorf("%s: wanted %s, got %+v", when, want, h)
 	}
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"mime"
 
 	"github.com/dilys-id/dilys/identity"
@@ -18,7 +19,7 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, access identity.Se
 	case errors.As(err, &status) && !status.unavailable():
 		return nil, &Refusal{Kind: Other, Cause: causeUserinfoNo, Err: err}
 	case err != nil:
-		return nil, down(causeUserinfo, errors.Join(fault("userinfo"), err))
+		return nil, down(causeUserinfo, fmt.Errorf("userinfo: %w", err))
 	}
 	if media, _, err := mime.ParseMediaType(doc.contentType); err != nil || media != "application/json" {
 		return nil, refuse(BadToken, causeUserinfoOdd)
