@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,6 +76,10 @@ func unexpected(err error) *refusal {
 		return r
 	}
 	r := refuse(http.StatusInternalServerError, page.Internal, "unexpected")
+	if errors.Is(err, context.Canceled) { // nobody is there to read the page
+		r = refuse(http.StatusServiceUnavailable, page.Unavailable, "patient-left")
+		r.recorded = true
+	}
 	r.err = err
 	return r
 }

@@ -54,7 +54,7 @@ type KeySet struct {
 type heldKeys struct {
 	keys  []jose.JSONWebKey
 	good  time.Time // of the last good fetch
-	tried time.Time // of the last fetch
+	tried time.Time // of the last fetch that limits the next; the first good one does not
 	fault error     // why the last fetch was not good; nil when it was
 }
 
@@ -167,6 +167,9 @@ func (s *KeySet) refetched(ctx context.Context, old *heldKeys) *heldKeys {
 	keys, err := parseKeySet(doc, s.allowed)
 	if err != nil {
 		return &heldKeys{keys: old.keys, good: old.good, tried: tried, fault: err}
+	}
+	if old.good.IsZero() { // the first good fetch: a provider that rotates right after it must not be waited out
+		return &heldKeys{keys: keys, good: tried}
 	}
 	return &heldKeys{keys: keys, good: tried, tried: tried}
 }

@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -52,7 +54,11 @@ func (p *Provider) told(changed bool) {
 		return
 	}
 	h := p.pulse.health()
-	p.log.Warn("provider health changed", "provider", p.cfg.ID, "state", string(h.State), "fault", h.Fault)
+	level := slog.LevelWarn
+	if h.State == OK {
+		level = slog.LevelInfo
+	}
+	p.log.Log(context.Background(), level, "provider health changed", "provider", p.cfg.ID, "state", string(h.State), "fault", h.Fault)
 }
 
 // pulse counts what a provider answered and what it did not: the breaker. After

@@ -78,9 +78,9 @@ var lies = map[string]struct {
 	"many-dots":                {"id-token-signature", atToken},
 
 	// B3, B5: with nothing cached
-	"key-rotation":                     {"id-token-signature", atToken}, // within a minute of the first fetch; see TestB3
-	"key-rotation-just-before-signing": {"id-token-signature", atToken}, // likewise
-	"key-withdrawn":                    {"provider-down", cold},         // a key set without a key
+	"key-rotation":                     {"ok", atUserinfo},
+	"key-rotation-just-before-signing": {"ok", atUserinfo},
+	"key-withdrawn":                    {"provider-down", cold}, // a key set without a key
 	"jwks-500":                         {"provider-down", cold},
 	"jwks-html":                        {"provider-down", cold},
 	"jwks-10mb":                        {"provider-down", cold},

@@ -39,6 +39,7 @@ var causes = map[string]string{
 	// faults of ours
 	"store-unavailable": "the database could not be reached; nothing was decided or given",
 	"unexpected":        "something broke that should not have; the log's line has the error",
+	"patient-left":      "the browser went away before the answer was there",
 	"panic":             "something broke that should not have; the log's line has the error",
 
 	// services

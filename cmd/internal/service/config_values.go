@@ -177,8 +177,8 @@ func (v value) instant() time.Time {
 	})
 }
 
-// networks reads a list of networks, each wider than the whole internet's eighth
-// part refused: a typing error must not make everybody trusted.
+// networks reads a list of networks. One wider than any private range is refused:
+// a typing error must not make everybody trusted.
 func (v value) networks() []netip.Prefix {
 	return readAll(v, "a network such as 10.1.0.0/16", func(text string) (netip.Prefix, string) {
 		p, err := netip.ParsePrefix(text)

@@ -74,6 +74,9 @@ func (s *Service) Run(ctx context.Context, l Listeners) error {
 	}
 	stop()
 	busy.Wait()
+	for _, p := range s.Providers {
+		p.Close()
+	}
 	return errors.Join(err, s.DB.Close())
 }
 
@@ -87,7 +90,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{refreshEvery, s.refreshKeys},
 		{sweepEvery, s.sweep},
 		{watchEvery, s.watch},
-		{refreshEvery, s.refreshProviders},
+		{watchEvery, s.refreshProviders},
 	} {
 		busy.Go(func() {
 			tick := time.NewTicker(c.every)
