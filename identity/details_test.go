@@ -68,7 +68,7 @@ func TestSecretEqual(t *testing.T) {
 	if Secret("a").Equal("b") || !Secret("a").Equal("a") {
 		t.Error("comparison is wrong")
 	}
-	if NewToken() == NewToken() || len(NewToken()) != 43 || len(NewID()) != 22 {
+	if first, second := NewToken(), NewToken(); first == second || len(NewToken()) != 43 || len(NewID()) != 22 {
 		t.Error("tokens repeat or have a wrong length")
 	}
 }

@@ -96,3 +96,60 @@ func dump(t testing.TB, url, table string) string {
 	}
 	return out.String()
 }
+
+// plan returns how the database would run the statement, a line a step.
+func plan(t testing.TB, db *sql.DB, url, text string) (lines []string) {
+	t.Helper()
+	if strings.HasPrefix(url, "sqlite:") {
+		rows, err := db.Query(`EXPLAIN QUERY PLAN `+text, make([]any, strings.Count(text, "$"))...)
+		if err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, detail)
+		}
+		return lines
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, s := range []string{`SET enable_seqscan = off`, `SET plan_cache_mode = force_generic_plan`, `PREPARE one AS ` + text} {
+		if _, err := conn.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+	}
+	defer func() { _, _ = conn.ExecContext(t.Context(), `DEALLOCATE one`) }()
+	arguments := ""
+	if n := placeholders(text); n > 0 {
+		arguments = "(" + strings.TrimSuffix(strings.Repeat("NULL, ", n), ", ") + ")"
+	}
+	rows, err := conn.QueryContext(t.Context(), `EXPLAIN EXECUTE one`+arguments)
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// placeholders returns the highest number of one in the text.
+func placeholders(text string) (highest int) {
+	for n := 1; strings.Contains(text, fmt.Sprintf("$%d", n)); n++ {
+		highest = n
+	}
+	return highest
+}

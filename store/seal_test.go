@@ -20,7 +20,7 @@ import (
 // canaries are what must not be readable in a stolen database. They stand in the
 // values that fill puts in.
 var canaries = []string{
-	"canary", "9990000018", "07700900123", "1984-02-29", "1984", "Eluned",
+	"canary", "9990000018", "07700900123", "1984-02-29", "Eluned",
 }
 
 // fill puts one of everything in, with a canary in each field that is personal or
@@ -106,10 +106,9 @@ func TestSealedColumnsAreSealed(t *testing.T) {
 // write to the database can't give one patient another's details.
 func TestMovedValueDoesNotOpen(t *testing.T) {
 	for name, move := range map[string]string{
-		"another row's details":    `UPDATE links SET details = (SELECT details FROM links WHERE account = $2) WHERE account = $1`,
-		"another row's subject":    `UPDATE links SET subject = (SELECT subject FROM links WHERE account = $2) WHERE account = $1`,
-		"another column's value":   `UPDATE links SET details = (SELECT subject FROM links WHERE account = $2) WHERE account = $1 OR account = $2`,
-		"the row under a new name": `UPDATE links SET account = CASE account WHEN $1 THEN $2 ELSE $1 END WHERE account = $1 OR account = $2`,
+		"another row's details":  `UPDATE links SET details = (SELECT details FROM links WHERE account = $2) WHERE account = $1`,
+		"another row's subject":  `UPDATE links SET subject = (SELECT subject FROM links WHERE account = $2) WHERE account = $1`,
+		"another column's value": `UPDATE links SET details = (SELECT subject FROM links WHERE account = $2) WHERE account = $1 OR account = $2`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, url string) {
@@ -123,11 +122,7 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 				if _, err := raw(t, url).Exec(move, a.ID, b.ID); err != nil {
 					t.Fatal(err)
 				}
-				_, err := db.Accounts().Account(t.Context(), a.ID)
-				if name == "the row under a new name" {
-					t.Skip("see the account's link below") // whole rows: the link says whose it is
-				}
-				if err == nil {
+				if _, err := db.Accounts().Account(t.Context(), a.ID); err == nil {
 					t.Fatal("wanted the moved value refused")
 				}
 			})

@@ -78,14 +78,11 @@ func newTab(t *testing.T, browser context.Context, w *world, s size) *tab {
 	t.Helper()
 	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx, world: w, axe: axeScript(t)}
-	b.do(chromedp.Navigate("about:blank"))
-	b.resize(s)
+	// The tab lives as long as the context of its first call: one without a limit.
 	if err := chromedp.Listen(ctx, b.hear); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Fatal(err)
-	}
+	b.resize(s)
 	t.Cleanup(func() {
 		for _, fault := range b.heard() {
 			b.t.Errorf("console: %s", fault)

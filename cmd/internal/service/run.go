@@ -17,6 +17,7 @@ const (
 	refreshEvery = time.Minute
 	sweepEvery   = 10 * time.Minute
 	watchEvery   = 5 * time.Second
+	rekeyEvery   = time.Hour
 	drainFor     = 30 * time.Second
 )
 
@@ -89,6 +90,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{sealEvery, s.seal},
 		{refreshEvery, s.refreshKeys},
 		{sweepEvery, s.sweep},
+		{rekeyEvery, s.rekey},
 		{watchEvery, s.watch},
 		{watchEvery, s.refreshProviders},
 	} {
@@ -140,6 +142,18 @@ func (s *Service) sweep(ctx context.Context) {
 	s.health.set("journal", err, s.options.Now())
 	if err != nil && ctx.Err() == nil {
 		s.options.Log.Error("sweep", "error", err.Error(), "runbook", "R7")
+	}
+}
+
+// rekey brings what earlier sealing keys wrote under those in use, after a rotation.
+func (s *Service) rekey(ctx context.Context) {
+	err := s.DB.Reindex(ctx)
+	resealed, resealErr := s.DB.Reseal(ctx)
+	if resealed > 0 {
+		s.options.Log.Info("sealed anew", "rows", resealed)
+	}
+	if err = errors.Join(err, resealErr); err != nil && ctx.Err() == nil {
+		s.options.Log.Error("rekey", "error", err.Error(), "runbook", "R2")
 	}
 }
 
