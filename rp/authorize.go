@@ -27,13 +27,17 @@ func (s *Server) fromPortal(h handler) http.Handler {
 func (s *Server) asGet(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil || len(r.PostForm) > maxFormKeys || len(r.PostForm.Encode()) > maxQuery {
-		s.patient(func(*visit) error {
-			return refuse(http.StatusBadRequest, page.BadRequest, "form-unreadable")
-		}).ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: r.URL.Path}, Header: r.Header})
+		get := r.Clone(r.Context())
+		get.Method, get.Body = http.MethodGet, http.NoBody
+		s.patient(unreadable).ServeHTTP(w, get)
 		return
 	}
 	w.Header().Set("Location", r.URL.Path+"?"+r.PostForm.Encode())
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+func unreadable(*visit) error {
+	return refuse(http.StatusBadRequest, page.BadRequest, "form-unreadable")
 }
 
 // authorize takes a portal's authorization request, or resumes one that waited
@@ -156,6 +160,9 @@ func (v *visit) askLogout(d portal.Decision) error {
 }
 
 func (v *visit) loggedOutFor(d portal.Decision) error {
+	if v.session != nil {
+		v.forget()
+	}
 	v.session = nil
 	v.clearBrowser()
 	if d.Kind == portal.LoggedOutTo {

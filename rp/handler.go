@@ -103,7 +103,7 @@ func (v *visit) guard() error {
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
 	if err := v.r.ParseForm(); err != nil || len(v.r.PostForm) > maxFormKeys {
-		return refuse(http.StatusBadRequest, page.BadRequest, "form-unreadable")
+		return unreadable(v)
 	}
 	return nil
 }

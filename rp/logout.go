@@ -27,6 +27,7 @@ func (s *Server) logout(v *visit) error {
 	var idp string
 	if v.session != nil {
 		idp = v.session.Provider
+		v.forget()
 		if err := v.leave("logout"); err != nil {
 			return err
 		}
@@ -58,6 +59,13 @@ func (s *Server) loggedOut(v *visit) error {
 	}
 	v.w.Header().Set("Clear-Site-Data", clearSiteData)
 	return v.show(http.StatusOK, page.LoggedOut{Provider: v.providerWords(v.param("provider")).Name})
+}
+
+// forget leaves nothing of the patient's choices on a device that is not theirs.
+func (v *visit) forget() {
+	if v.session.Shared {
+		v.cookies.clear(v.w, languageCookie)
+	}
 }
 
 func queryOf(name, value string) string {

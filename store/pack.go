@@ -110,6 +110,9 @@ func packWords[T ~string](p *packing, list *[]T) {
 		var joined string
 		packText(p, &joined)
 		*list = nil
+		if joined != "" {
+			*list = make([]T, 0, strings.Count(joined, " ")+1)
+		}
 		for word := range strings.FieldsSeq(joined) {
 			*list = append(*list, T(word))
 		}
@@ -147,12 +150,25 @@ func packInt[T ~int | ~int64 | ~uint8](p *packing, v *T) {
 		*v = 0
 		return
 	}
-	n, size := binary.Varint([]byte(p.rest[:min(len(p.rest), binary.MaxVarintLen64)]))
-	if size <= 0 || int64(T(n)) != n {
+	n, size := varint(p.rest)
+	if size == 0 || int64(T(n)) != n {
 		p.broken, p.rest = true, ""
 		return
 	}
 	*v, p.rest = T(n), p.rest[size:]
+}
+
+// varint reads what [binary.AppendVarint] wrote, from a string, and how long it
+// is; 0 for what is no such number.
+func varint(s string) (n int64, size int) {
+	var u uint64
+	for i := range min(len(s), binary.MaxVarintLen64) {
+		u |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return int64(u>>1) ^ -int64(u&1), i + 1
+		}
+	}
+	return 0, 0
 }
 
 // micros is a time as the database keeps it.

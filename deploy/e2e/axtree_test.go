@@ -47,15 +47,20 @@ func (p *treePrinter) node(n *accessibility.Node, depth int) {
 		p.children(n, depth)
 		return
 	}
+	text, plain := p.textOf(n)
 	line := role
 	switch {
+	case role == "StaticText" && name == "":
+		return
 	case role == "StaticText":
 		line = quote(name)
 	case name != "":
 		line += " " + quote(name)
+	case plain && text != "":
+		line += ": " + quote(text)
 	}
-	fmt.Fprintf(&p.out, "%s%s%s\n", strings.Repeat("  ", depth), line, states(n))
-	if role != "StaticText" && !p.saysNoMore(n, name) {
+	fmt.Fprintf(&p.out, "%s%s%s\n", strings.Repeat("  ", depth), line, states(n, role))
+	if role != "StaticText" && (!plain || name != "" && squeeze(text) != squeeze(name)) {
 		p.children(n, depth+1)
 	}
 }
@@ -66,13 +71,6 @@ func (p *treePrinter) children(n *accessibility.Node, depth int) {
 			p.node(child, depth)
 		}
 	}
-}
-
-// saysNoMore reports whether all that is inside is the text that the name has
-// said already.
-func (p *treePrinter) saysNoMore(n *accessibility.Node, name string) bool {
-	text, plain := p.textOf(n)
-	return plain && text != "" && squeeze(text) == squeeze(name)
 }
 
 // textOf returns the text inside, and whether there is nothing but text.
@@ -86,15 +84,15 @@ func (p *treePrinter) textOf(n *accessibility.Node) (text string, plain bool) {
 		role := word(child.Role)
 		switch {
 		case role == "StaticText":
-			text += word(child.Name)
+			text += " " + word(child.Name)
 		case child.Ignored || meaningless[role]:
 			more, only := p.textOf(child)
-			text, plain = text+more, plain && only
+			text, plain = text+" "+more, plain && only
 		default:
-			return text, false
+			return "", false
 		}
 	}
-	return text, plain
+	return strings.TrimSpace(text), plain
 }
 
 func squeeze(s string) string { return strings.Join(strings.Fields(s), "") }
@@ -108,9 +106,12 @@ var told = []struct {
 	{"level", ""}, {"disabled", "false"}, {"expanded", ""}, {"required", "false"}, {"invalid", "false"}, {"checked", ""}, {"live", ""}, {"modal", "false"},
 }
 
-func states(n *accessibility.Node) string {
+func states(n *accessibility.Node, role string) string {
 	var out strings.Builder
 	for _, want := range told {
+		if want.name == "level" && role != "heading" {
+			continue // how deep a list is, the indent shows
+		}
 		for _, got := range n.Properties {
 			if v := word(got.Value); got.Name == want.name && v != want.silent {
 				fmt.Fprintf(&out, " %s=%s", got.Name, v)

@@ -84,12 +84,21 @@ func newTab(t *testing.T, browser context.Context, w *world, s size) *tab {
 	}
 	b.resize(s)
 	t.Cleanup(func() {
-		for _, fault := range b.heard() {
-			b.t.Errorf("console: %s", fault)
-		}
+		b.checkConsole()
 		done()
 	})
 	return b
+}
+
+// checkConsole fails on what the browser complained of since it was last asked.
+func (b *tab) checkConsole() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, fault := range b.faults {
+		b.t.Errorf("console: %s", fault)
+	}
+	b.faults = nil
 }
 
 // hear notes what the browser complains of.
@@ -110,12 +119,6 @@ func (b *tab) hear(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = append(b.faults, fault)
-}
-
-func (b *tab) heard() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.faults
 }
 
 // within returns a context that ends when patience does.
@@ -336,7 +339,10 @@ type violation struct {
 // checkAccessible runs axe over the page as it is now.
 func (b *tab) checkAccessible(what string) {
 	b.t.Helper()
-	found := evaluate[[]violation](b, b.axe+`; axe.run(document, {runOnly: {type: "tag", values: `+standards+`}, resultTypes: ["violations"]})
+	if !evaluate[bool](b, "!!window.axe") {
+		evaluate[chromedp.Void](b, b.axe)
+	}
+	found := evaluate[[]violation](b, `axe.run(document, {runOnly: {type: "tag", values: `+standards+`}, resultTypes: ["violations"]})
 		.then((r) => r.violations.map((v) => ({id: v.id, help: v.help, nodes: v.nodes.map((n) => n.html + " " + n.failureSummary)})))`,
 		chromedp.EvalAwaitPromise)
 	for _, v := range found {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -75,18 +74,23 @@ func TestEveryPage(t *testing.T) {
 	server := sampleServer(t)
 	for _, lang := range []string{page.English, page.Welsh} {
 		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
 			var names []string
+			b := newTab(t, browser, nil, desktop)
 			for _, s := range pagetest.Samples(lang) {
 				names = append(names, s.Name)
-				t.Run(s.Name, func(t *testing.T) { lookAt(t, browser, server.URL, lang, s.Name) })
+				t.Run(s.Name, func(t *testing.T) { lookAt(t, b, server.URL, lang, s.Name) })
 			}
 			noOthers(t, filepath.Join("testdata", "ax", lang), names)
 		})
 	}
 }
 
-func lookAt(t *testing.T, browser context.Context, base, lang, name string) {
-	b := newTab(t, browser, nil, desktop)
+func lookAt(t *testing.T, b *tab, base, lang, name string) {
+	outer := b.t
+	b.t = t
+	defer func() { b.checkConsole(); b.t = outer }()
+	b.resize(desktop)
 	b.open(base + "/" + lang + "/" + name)
 	b.awaits(`document.readyState === "complete" && document.querySelector("h1")`, "a page with a heading")
 	b.checkAccessible("on a desktop")
@@ -150,7 +154,7 @@ func TestJudgesCatch(t *testing.T) {
 	for name, found := range map[string]func(*tab, *recorder) bool{
 		"axe":     func(b *tab, r *recorder) bool { b.checkAccessible(""); return r.errors > 0 },
 		"reflow":  func(b *tab, r *recorder) bool { b.checkReflow(""); return r.errors > 0 },
-		"console": func(b *tab, _ *recorder) bool { return await(func() bool { return len(b.heard()) > 0 }) },
+		"console": func(b *tab, r *recorder) bool { return await(func() bool { b.checkConsole(); return r.errors > 0 }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newTab(t, browser, nil, desktop)
