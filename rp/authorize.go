@@ -125,6 +125,7 @@ var portalRefusals = map[portal.Refusal]struct {
 }
 
 func (v *visit) portalRefusal(d portal.Decision) error {
+	v.path = v.r.URL.Path // nothing of a request that was refused is shown again
 	words := portalRefusals[d.Refusal]
 	r := refuse(words.status, words.kind, d.Cause)
 	if d.Portal != nil {
@@ -145,6 +146,10 @@ func (s *Server) endSession(v *visit) error {
 }
 
 func (v *visit) askLogout(d portal.Decision) error {
+	v.path = "/end-session"
+	if len(d.Fields) > 0 {
+		v.path += "?" + d.Fields.Encode()
+	}
 	ask := page.LogoutConfirm{Action: "/end-session"}
 	if d.Portal != nil {
 		ask.Portal = d.Portal.Name

@@ -26,6 +26,7 @@ var (
 	spendAttempt = statement(`UPDATE attempts SET spent = $1 WHERE state = $2 AND browser = $3 AND provider = $4 AND started >= $5 AND spent = 0
 		RETURNING ` + attemptColumns)
 	attemptByState = statement(`SELECT ` + attemptColumns + ` FROM attempts WHERE state = $1`)
+	rebindAttempts = statement(`UPDATE attempts SET browser = $1 WHERE browser = $2`)
 	closeAttempt   = statement(`UPDATE attempts SET opened = $1, refused = $2 WHERE id = $3`)
 	sweepAttempts  = statement(`DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE started < $1 ORDER BY started LIMIT 500)`)
 )
@@ -83,6 +84,12 @@ func (s *Attempts) scan(r row) (a attempt.Attempt, err error) {
 	a.Door.Floor, a.Started, a.Spent = identity.Proofing(floor), instant(started), instant(spent)
 	a.Challenge, err = s.db.keys.open(attemptChallenge, a.ID, challenge)
 	return a, err
+}
+
+// Rebind is of [attempt.Store].
+func (s *Attempts) Rebind(ctx context.Context, last, next identity.Digest) error {
+	_, err := s.db.exec(ctx, rebindAttempts, next[:], last[:])
+	return err
 }
 
 // Close is of [attempt.Store]. An attempt that was swept meanwhile is no error:

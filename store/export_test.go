@@ -1,6 +1,10 @@
 package store
 
-import "github.com/dilys-id/dilys/identity/session"
+import (
+	"context"
+
+	"github.com/dilys-id/dilys/identity/session"
+)
 
 // What the tests of package store_test see of the inside.
 
@@ -32,3 +36,12 @@ func SealedColumns() (names [][2]string) {
 // BareSession is the unavoidable work of [Sessions.BySecret]: the text of its
 // statement, to be run without everything else.
 func BareSession() string { return sessionBySecret.text }
+
+// DropFirstIndex drops the earlier index key without covering its links before.
+func (db *DB) DropFirstIndex(ctx context.Context) error {
+	keys, err := db.registered(ctx)
+	if err != nil {
+		return err
+	}
+	return db.dropBefore(ctx, keys[0], keys[len(keys)-1])
+}

@@ -262,9 +262,15 @@ func (db *DB) advance(ctx context.Context, keys []indexKey) error {
 	if db.now().Sub(instant(newer.completed)) < replicaGrace {
 		return nil
 	}
+	return db.dropBefore(ctx, oldest, newer)
+}
+
+// dropBefore lets the newer key stand alone, unless a replica that lacks it wrote
+// since the links were covered: then the next run covers those.
+func (db *DB) dropBefore(ctx context.Context, oldest, newer indexKey) error {
 	return db.within(ctx, func(ctx context.Context) error {
 		late, err := list(ctx, db, uncoveredLinks, text, int64(oldest.id), "", int64(newer.id))
-		if err != nil || len(late) > 0 { // a replica without the newer key wrote meanwhile: the next run covers it
+		if err != nil || len(late) > 0 {
 			return err
 		}
 		if _, err := db.exec(ctx, dropIndexKey, newer.seq); err != nil {

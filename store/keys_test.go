@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -169,5 +170,35 @@ func TestOpenRefusesOtherKeys(t *testing.T) {
 			}
 		}
 		storetest.Open(t, url, storetest.LoadKeys(t, dir), nil)
+	})
+}
+
+// Two keys may have one id by chance: what they make tells them apart.
+func TestOpenRefusesAnotherIndexKeyOfTheSameID(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		dir, other := storetest.KeysFolder(t), storetest.KeysFolder(t)
+		storetest.Open(t, url, storetest.LoadKeys(t, dir), nil)
+		type keyset struct {
+			PrimaryKeyID json.RawMessage              `json:"primaryKeyId"`
+			Key          []map[string]json.RawMessage `json:"key"`
+		}
+		var ours, theirs keyset
+		for path, into := range map[string]*keyset{dir: &ours, other: &theirs} {
+			content, err := os.ReadFile(store.KeysetPath(path, "index"))
+			if err := errors.Join(err, json.Unmarshal(content, into)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range ours.Key {
+			ours.Key[i]["keyData"] = theirs.Key[i]["keyData"]
+		}
+		content, err := json.Marshal(ours)
+		if err := errors.Join(err, os.WriteFile(store.KeysetPath(dir, "index"), content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.Open(t.Context(), store.Options{URL: url, Keys: storetest.LoadKeys(t, dir), Now: time.Now})
+		if !errors.Is(err, store.ErrKeys) {
+			t.Errorf("wanted %v, got %v", store.ErrKeys, err)
+		}
 	})
 }

@@ -96,7 +96,8 @@ func (db *DB) goose() (*goose.Provider, error) {
 	if db.engine.name() == (sqlite{}).name() {
 		return goose.NewProvider(goose.DialectSQLite3, db.write.db, migrations(), options...)
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	const everySecond, forFiveMinutes = 1, 300
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(everySecond, forFiveMinutes))
 	if err != nil {
 		return nil, err
 	}

@@ -327,3 +327,48 @@ func TestEveryStatementHasItsIndex(t *testing.T) {
 		}
 	})
 }
+
+// Replicas that start together may all bring the database forward.
+func TestMigrateRace(t *testing.T) {
+	for name, url := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "dilys.db") },
+		"postgres": storetest.EmptyPostgres,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := store.Options{URL: url(t)}
+			errs := make(chan error)
+			const replicas = 4
+			for range replicas {
+				go func() {
+					_, err := store.Migrate(context.Background(), o)
+					errs <- err
+				}()
+			}
+			for range replicas {
+				if err := <-errs; err != nil {
+					t.Error(err)
+				}
+			}
+			if err := open(t, o.URL); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for name, address := range databases {
+		b.Run(name, func(b *testing.B) {
+			url, keys := address(b), storetest.Keys(b)
+			for b.Loop() {
+				db, err := store.Open(b.Context(), store.Options{URL: url, Keys: keys, Now: time.Now})
+				if err == nil {
+					err = db.Close()
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -181,6 +181,21 @@ func TestRotationRefusesWhoLacksTheKey(t *testing.T) {
 	})
 }
 
+// The earlier index stays while one link has it alone.
+func TestRotationDropsNoIndexThatIsNeeded(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		s := newSite(t, url)
+		a := s.create(s.replica(), "one")
+		s.rotate()
+		fresh := s.replica()
+		if err := fresh.DropFirstIndex(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.finds(fresh, a)
+		s.finds(s.replica(), a)
+	})
+}
+
 func TestRotationFollowsChangedContacts(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		s := newSite(t, url)

@@ -106,9 +106,37 @@ func TestSealedColumnsAreSealed(t *testing.T) {
 // write to the database can't give one patient another's details.
 func TestMovedValueDoesNotOpen(t *testing.T) {
 	for name, move := range map[string]string{
-		"another row's details":  `UPDATE links SET details = (SELECT details FROM links WHERE account = $2) WHERE account = $1`,
-		"another row's subject":  `UPDATE links SET subject = (SELECT subject FROM links WHERE account = $2) WHERE account = $1`,
-		"another column's value": `UPDATE links SET details = (SELECT subject FROM links WHERE account = $2) WHERE account = $1 OR account = $2`,
+		"another row's":    `UPDATE requests SET nonce = (SELECT nonce FROM requests WHERE id = 'two') WHERE id = 'one'`,
+		"another column's": `UPDATE requests SET nonce = state WHERE id = 'one'`,
+		"another table's":  `UPDATE requests SET nonce = (SELECT nonce FROM codes WHERE grant_id = 'one') WHERE id = 'one'`,
+		"nothing":          `UPDATE requests SET nonce = NULL WHERE id = 'nobody'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, url string) {
+				db := storetest.Open(t, url, storetest.Keys(t), nil)
+				for _, err := range []error{
+					db.Grants().CreateRequest(t.Context(), grant.Request{ID: "one", State: "same", Nonce: "same"}),
+					db.Grants().CreateRequest(t.Context(), grant.Request{ID: "two", State: "same", Nonce: "same"}),
+					db.Grants().CreateCode(t.Context(), identity.NewToken().Digest(), grant.Code{Grant: "one", Nonce: "same"}),
+				} {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				do(t, raw(t, url), move)
+				if _, err := db.Grants().Request(t.Context(), "one"); (err == nil) != (name == "nothing") {
+					t.Fatalf("wanted a moved value refused, and no other, got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// The same of what is a patient's.
+func TestMovedDetailsDoNotOpen(t *testing.T) {
+	for name, move := range map[string]string{
+		"another row's details": `UPDATE links SET details = (SELECT details FROM links WHERE account = $2) WHERE account = $1`,
+		"another row's subject": `UPDATE links SET subject = (SELECT subject FROM links WHERE account = $2) WHERE account = $1`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, url string) {

@@ -102,6 +102,9 @@ type Store interface {
 	// [identity.ErrForeign] (browser or provider), [identity.ErrExpired] or
 	// [identity.ErrSpent], judged in that order.
 	Spend(ctx context.Context, state identity.Digest, c Claim, since time.Time) (Attempt, error)
+	// Rebind binds every attempt of the one browser value to the other: the browser
+	// got a new one, and its other tabs are still at their providers.
+	Rebind(ctx context.Context, last, next identity.Digest) error
 	// Close keeps how the attempt ended: Opened or Refused.
 	Close(ctx context.Context, a Attempt) error
 	// Sweep forgets attempts started before that time.
@@ -145,11 +148,14 @@ func (r *Attempts) Start(ctx context.Context, state identity.Secret, a Attempt) 
 // [identity.ErrNotFound] the attempt is returned too, so that "Start again" can
 // lead to the page first asked for. Nothing else of it may be used then.
 func (r *Attempts) Claim(ctx context.Context, state, browser identity.Secret, provider string) (Attempt, error) {
-	if state == "" || browser == "" {
+	if state == "" {
 		return Attempt{}, identity.ErrNotFound
 	}
-	now := r.now().UTC()
-	return r.store.Spend(ctx, state.Digest(), Claim{browser.Digest(), provider, now}, now.Add(-Life))
+	claim := Claim{Provider: provider, At: r.now().UTC()}
+	if browser != "" { // without its cookie a browser is nobody's, and the attempt is foreign to it
+		claim.Browser = browser.Digest()
+	}
+	return r.store.Spend(ctx, state.Digest(), claim, claim.At.Add(-Life))
 }
 
 // Seat is the browser that an answer came back to.
@@ -193,6 +199,9 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 		e.Kind, e.Account, e.Session = kindOf(a), acc.ID, login.Session.Handle
 		a.Opened = login.Session.Handle
 		login.Step = Next(a)
+		if err := r.store.Rebind(ctx, a.Browser, seat.Browser); err != nil {
+			return err
+		}
 		return r.store.Close(ctx, a)
 	})
 	if err != nil {
@@ -219,18 +228,19 @@ func (r *Attempts) refusal(a Attempt, answer identity.Answer, seat Seat) error {
 	return nil
 }
 
-// give raises the session that began the attempt, or opens a new one and ends the
-// one the browser came with.
+// give raises the session that began the attempt, or opens a new one. Where the
+// same patient has logged in meanwhile in another tab, their session goes on as it
+// is, so that neither tab loses it; anybody else's ends.
 func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, acc account.Account, seat Seat) (Login, error) {
 	evidence := identity.Evidence{Provider: answer.Proof(r.now().UTC())}
-	if a.Session != "" {
-		if seat.Session.Account != acc.ID {
-			return Login{}, ErrOtherPerson
-		}
-		secret, s, err := r.sessions.Raise(ctx, *seat.Session, seat.Secret, evidence)
-		return Login{Secret: secret, Session: s}, err
-	}
-	if seat.Session != nil {
+	switch {
+	case a.Session != "" && seat.Session.Account != acc.ID:
+		return Login{}, ErrOtherPerson
+	case a.Session != "":
+		return r.renew(ctx, seat, evidence)
+	case seat.Session != nil && seat.Session.Account == acc.ID:
+		return r.renew(ctx, seat, seat.Session.Evidence)
+	case seat.Session != nil:
 		if err := r.sessions.End(ctx, *seat.Session, "replaced-by-login"); err != nil {
 			return Login{}, err
 		}
@@ -240,6 +250,15 @@ func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, 
 		Shared: a.Shared, InApp: a.InApp, Age: acc.Details().Age(r.now()),
 		Language: a.Language, Device: seat.Device, Evidence: evidence,
 	})
+	return Login{Secret: secret, Session: s}, err
+}
+
+// renew gives the session of that seat a new secret, in its new browser value, on
+// that evidence.
+func (r *Attempts) renew(ctx context.Context, seat Seat, e identity.Evidence) (Login, error) {
+	s := *seat.Session
+	s.Browser = seat.Browser
+	secret, s, err := r.sessions.Raise(ctx, s, seat.Secret, e)
 	return Login{Secret: secret, Session: s}, err
 }
 

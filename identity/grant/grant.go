@@ -15,7 +15,7 @@ import (
 
 // How long things live (OAuth 2.0 §4.1.2, security anchors: 60 s).
 const (
-	RequestLife = 2 * time.Hour    // as long as the login it waits for may take
+	RequestLife = 4 * time.Hour    // twice what a login may take: one that came too late can start again
 	CodeLife    = 60 * time.Second // from the redirect to the token endpoint
 )
 

@@ -25,6 +25,7 @@ const (
 	refreshAfter   = time.Hour        // a removed key stops here, in the course of use
 	servesFor      = 24 * time.Hour   // how long held keys outlive their last good fetch
 	fetchWithin    = 10 * time.Second // a fetch that forgot its own limit
+	patience       = 2 * time.Second  // of a token whose key is held, for a newer set
 )
 
 // Fetch gets the key set document of one provider, whole. It limits its own time
@@ -113,7 +114,7 @@ func (s *KeySet) verify(ctx context.Context, t jws) ([]byte, error) {
 	held := s.held.Load()
 	due := func(h *heldKeys) bool { return h.due(s.now(), len(h.candidates(t)) == 0) }
 	if due(held) {
-		if err := s.refresh(ctx, due); err != nil {
+		if err := s.patiently(ctx, held, t, due); err != nil {
 			return nil, err
 		}
 		held = s.held.Load()
@@ -122,6 +123,20 @@ func (s *KeySet) verify(ctx context.Context, t jws) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoKeys, held.fault)
 	}
 	return verifyAny(t, held.candidates(t))
+}
+
+// patiently refreshes. A token whose key is held does not wait for a provider that
+// hangs: the fetch goes on, and the keys held serve.
+func (s *KeySet) patiently(ctx context.Context, held *heldKeys, t jws, due func(*heldKeys) bool) error {
+	if !held.serves(s.now()) || len(held.candidates(t)) == 0 {
+		return s.refresh(ctx, due)
+	}
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.refresh(patient, due); ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // verifyAny returns the payload when one of the keys signed it.

@@ -16,6 +16,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/grant"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -438,7 +439,7 @@ func TestARequestExpires(t *testing.T) {
 	w := newWorld(t)
 	w.patient("mair", "1980-02-29")
 	id := w.authorize(asks(nil), nil).Request
-	w.pass(2*time.Hour + time.Second)
+	w.pass(grant.RequestLife + time.Second)
 	_, s := w.login("mair", "P9.Cm")
 	if d := w.resume(id, s); d.Refusal != TooLate || d.Portal.ID != health || d.URL != "https://portal.example.org" {
 		t.Errorf("got %+v", d)

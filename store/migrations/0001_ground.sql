@@ -127,6 +127,7 @@ CREATE TABLE attempts (
     challenge      BYTEA NOT NULL
 );
 CREATE INDEX attempts_started ON attempts (started);
+CREATE INDEX attempts_browser ON attempts (browser);
 
 CREATE TABLE events (
     id        TEXT PRIMARY KEY,

@@ -46,6 +46,20 @@ var attemptRules = []rule{
 		k.is(err, identity.ErrSpent)
 		k.same(got, want)
 	}},
+	{"the attempts of a browser follow its new value, and nobody else's do", func(k *kit) {
+		state, a := k.begin()
+		elsewhere, other := k.begin()
+		next := claim()
+		k.ok(k.Attempts.Rebind(k.ctx, a.Browser, next.Browser))
+		_, err := k.Attempts.Spend(k.ctx, state, claimOf(a), epoch)
+		k.is(err, identity.ErrForeign)
+		_, err = k.Attempts.Spend(k.ctx, elsewhere, next, epoch)
+		k.is(err, identity.ErrForeign)
+		_, err = k.Attempts.Spend(k.ctx, state, next, epoch)
+		k.ok(err)
+		_, err = k.Attempts.Spend(k.ctx, elsewhere, claimOf(other), epoch)
+		k.ok(err)
+	}},
 	{"why an attempt is not taken, in that order, and that nothing is changed by it", func(k *kit) {
 		state, a := k.begin()
 		later := epoch.Add(time.Microsecond)

@@ -47,7 +47,7 @@ var causes = map[string]string{
 	"client-id-repeated":      "a service's request named itself twice",
 	"unknown-redirect-uri":    "a service asked to be answered at an address that is not registered for it",
 	"request-unknown":         "the service's request is not known: an old link, or another installation's",
-	"request-expired":         "the service's request had waited for longer than two hours",
+	"request-expired":         "the service's request had waited for longer than four hours",
 	"request-answered":        "the service's request had been answered already: the back button, or two tabs",
 	"request-id-repeated":     "the address named two waiting requests",
 	"too-many-parameters":     "a request had more parameters than any of a service has",
