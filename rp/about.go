@@ -3,6 +3,7 @@ package rp
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/rp/page"
@@ -76,16 +77,15 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	if immutable {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(content)
-	}
+	_, _ = w.Write(content)
 }
 
 func (s *Server) notFound(*visit) error {
 	return refuse(http.StatusNotFound, page.NotFound, "no-such-page").again("/account")
 }
 
-func (s *Server) methodNotAllowed(*visit) error {
+// methodNotAllowed names the methods that the route does take (RFC 9110 §15.5.6).
+func (s *Server) methodNotAllowed(v *visit) error {
+	v.w.Header().Set("Allow", strings.Join(s.allowed(v.r), ", "))
 	return refuse(http.StatusMethodNotAllowed, page.MethodNotAllowed, "method").again("/account")
 }

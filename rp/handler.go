@@ -167,9 +167,7 @@ func (v *visit) write(status int, c page.Content, formAction []string) error {
 	h.Set("Content-Language", v.lang)
 	h.Set("Content-Security-Policy", contentSecurityPolicy(formAction))
 	v.w.WriteHeader(status)
-	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write(body)
-	}
+	_, _ = v.w.Write(body)
 	return nil
 }
 

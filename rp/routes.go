@@ -58,6 +58,7 @@ func (s *Server) router() http.Handler {
 	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
 	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
 
+	s.allowed = func(q *http.Request) []string { return methodsOf(r, q) }
 	r.NotFoundHandler = s.patient(s.notFound)
 	r.MethodNotAllowedHandler = s.patient(s.methodNotAllowed)
 	r.Use(nameRoute)
@@ -73,6 +74,20 @@ func (s *Server) router() http.Handler {
 		}
 		r.ServeHTTP(w, q)
 	})
+}
+
+// methodsOf returns the methods that the request's path takes.
+func methodsOf(r *mux.Router, q *http.Request) []string {
+	var taken []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		probe := q.Clone(q.Context())
+		probe.Method = method
+		var match mux.RouteMatch
+		if r.Match(probe, &match) && match.MatchErr == nil {
+			taken = append(taken, method)
+		}
+	}
+	return taken
 }
 
 // nameRoute tells the log which route it was, by its template.

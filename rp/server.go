@@ -65,6 +65,7 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection
 	refusals    *budget
 	routes      http.Handler
+	allowed     func(*http.Request) []string // the methods that a path takes
 }
 
 // Refusals that are written into the audit at once, and each second after that.
@@ -109,7 +110,7 @@ func (s *Server) HTTPServer() *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now() // a stopwatch of monotonic time, not a clock to judge by
 	r, n := withNote(r)
-	answer := &answer{ResponseWriter: w}
+	answer := &answer{ResponseWriter: w, head: r.Method == http.MethodHead}
 	s.secure(w.Header())
 	defer func() {
 		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
@@ -174,6 +175,7 @@ func methodWord(m string) string {
 type answer struct {
 	http.ResponseWriter
 	status int
+	head   bool
 }
 
 // WriteHeader passes the status on and remembers the first final one.
@@ -184,10 +186,14 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write passes the body on; a body without a status is a 200.
+// Write passes the body on, but for the answer to a HEAD; a body without a status
+// is a 200.
 func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
-		a.status = http.StatusOK
+		a.WriteHeader(http.StatusOK)
+	}
+	if a.head {
+		return len(b), nil
 	}
 	return a.ResponseWriter.Write(b)
 }

@@ -77,15 +77,28 @@ func (db *DB) migrate(ctx context.Context) (Migration, error) {
 	if err != nil {
 		return Migration{}, fmt.Errorf("migrations: %w", err)
 	}
-	applied, err := provider.Up(ctx)
-	if err != nil {
-		return Migration{}, fmt.Errorf("migrate: %w", refine(err))
+	from := db.version
+	if err := db.up(ctx, provider); err != nil {
+		return Migration{}, err
 	}
-	did := Migration{From: db.version, To: max(db.version, newest)}
-	if len(applied) > 0 {
-		did.From = applied[0].Source.Version - 1
+	return Migration{From: from, To: db.version}, nil
+}
+
+// up runs the migrations. On PostgreSQL a lock makes others wait; on SQLite one
+// of two may find the other's tables there already, which is as good.
+func (db *DB) up(ctx context.Context, provider *goose.Provider) error {
+	for try := 1; ; try++ {
+		_, err := provider.Up(ctx)
+		if reached := db.checkVersion(ctx); err == nil || reached == nil {
+			return reached
+		}
+		if try >= db.engine.tries() {
+			return fmt.Errorf("migrate: %w", refine(err))
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
 	}
-	return did, nil
 }
 
 func (db *DB) goose() (*goose.Provider, error) {

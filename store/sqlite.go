@@ -53,15 +53,20 @@ func (sqlite) connect(o Options, create bool) (write, read port, err error) {
 }
 
 // sqliteFile sees to it that the file is there, and readable by its owner alone
-// when it is made.
+// when it is made. It leaves a file that is there alone: to close it here would
+// drop the locks that another connection of this process holds on it.
 func sqliteFile(path string, create bool) error {
-	if !create {
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%w: wanted a file %s, got nothing there", ErrMigrate, path)
-		}
+	_, err := os.Stat(path)
+	switch {
+	case err == nil || !errors.Is(err, os.ErrNotExist):
+		return err
+	case !create:
+		return fmt.Errorf("%w: wanted a file %s, got nothing there", ErrMigrate, path)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}

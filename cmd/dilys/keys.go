@@ -53,8 +53,11 @@ func (keysList) Run(ctx context.Context, con console, c *cli) error {
 	}
 	for _, k := range keys.List() {
 		use := "for what it sealed before"
-		if k.Primary {
+		switch {
+		case k.Primary:
 			use = "in use"
+		case k.Next:
+			use = "waits for the next rotation"
 		}
 		if _, err := fmt.Fprintf(con.out, "%-8s  %-10s  %s\n", k.Keyset, k.ID, use); err != nil {
 			return err
