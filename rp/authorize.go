@@ -58,6 +58,10 @@ func (s *Server) authorize(v *visit) error {
 	return v.decide(d)
 }
 
+// elsewhereParam, beside a waiting request, says that the login which came back was
+// not taken up, as another tab's had been: a login for this request may still help.
+const elsewhereParam = "elsewhere"
+
 // declineParam, beside a waiting request, takes the patient back to its portal.
 const declineParam = "decline"
 
@@ -78,7 +82,9 @@ func (v *visit) values() url.Values {
 }
 
 func (v *visit) seat() portal.Seat {
-	return portal.Seat{Session: v.session, Navigation: portal.Navigation(v.r.Header)}
+	return portal.Seat{
+		Session: v.session, Navigation: portal.Navigation(v.r.Header), Elsewhere: v.values().Has(elsewhereParam),
+	}
 }
 
 // decide turns what the portal side decided into a redirect or a page.

@@ -13,7 +13,11 @@ func (v *visit) dispatch(step attempt.Step, departure string) error {
 	case attempt.StepProvider:
 		return v.redirect(departure)
 	case attempt.StepReturn:
-		return v.redirect(landing(step.Return))
+		to := landing(step.Return)
+		if step.Elsewhere && step.Return.Request != "" {
+			to += "&" + elsewhereParam + "=1"
+		}
+		return v.redirect(to)
 	case attempt.StepChoose:
 		return v.redirect(startAgain(step.Return))
 	}

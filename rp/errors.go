@@ -55,6 +55,9 @@ func (v *visit) fail(err error) {
 	}
 	if r.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "10")
+		if v.leaves() {
+			v.clearBrowser()
+		}
 	}
 	// Nothing is renewed here: the store may be what is broken.
 	if err := v.write(r.status, r.page, nil); err != nil {

@@ -55,7 +55,9 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, n *note) (*visit, 
 	case err == nil:
 		v.session = &found
 	case isOver(err):
-		v.over = err
+		if found.Shared { // nothing stays on a device that is not the patient's
+			v.cookies.clear(w, languageCookie)
+		}
 	default:
 		return v, fmt.Errorf("read the session: %w", err)
 	}
@@ -203,18 +205,18 @@ func (v *visit) redirect(to string) error {
 }
 
 // ensureBrowser gives the browser its cookie if it has none, and returns its
-// value. On a device that is not the patient's own it goes with the window.
+// value.
 func (v *visit) ensureBrowser(shared bool) identity.Secret {
 	if v.browser == "" {
-		v.newBrowser(shared)
+		v.setBrowser(identity.NewToken(), shared)
 	}
 	return v.browser
 }
 
-// newBrowser gives the browser a new value: with each login, so that what was
-// planted before it is worth nothing after.
-func (v *visit) newBrowser(shared bool) {
-	v.browser = identity.NewToken()
+// setBrowser gives the browser a value: its first, and a new one with each login.
+// On a device that is not the patient's own it goes with the window.
+func (v *visit) setBrowser(value identity.Secret, shared bool) {
+	v.browser = value
 	life := browserCookieLife
 	if shared {
 		life = 0

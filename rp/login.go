@@ -155,7 +155,7 @@ func (v *visit) depart(p *Provider, to attempt.Return, waiting portal.Waiting, h
 		return err
 	}
 	trip, err := p.Begin(v.r.Context(), provider.Departure{
-		Fresh: fresh && how.asserted == "", AssertedLoginIdentity: how.asserted,
+		Fresh: fresh && how.asserted == "", AssertedLoginIdentity: how.asserted, Enough: waiting.Enough,
 	})
 	if err != nil {
 		return v.providerDown(p, to, err)
@@ -186,7 +186,7 @@ func (v *visit) fresh(p *Provider, waiting portal.Waiting, shared bool) (bool, e
 	if waiting.Fresh || shared || v.session != nil {
 		return true, nil // with a session, only a login of its own can raise it
 	}
-	return v.sessions.AskAgain(v.r.Context(), v.browser)
+	return v.attempts.AskAgain(v.r.Context(), v.browser)
 }
 
 func (v *visit) providerDown(p *Provider, to attempt.Return, err error) error {
@@ -244,13 +244,14 @@ func (v *visit) unclaimed(a attempt.Attempt, err error) error {
 
 // arrive gives the patient a session on the provider's answer.
 func (v *visit) arrive(p *Provider, a attempt.Attempt, answer identity.Answer) error {
-	v.newBrowser(a.Shared)
+	browser := identity.NewToken()
 	login, err := v.attempts.Answer(v.r.Context(), a, answer, attempt.Seat{
-		Browser: v.browser.Digest(), Device: describeDevice(v.r.UserAgent()), Secret: v.secret, Session: v.session,
+		Browser: browser.Digest(), Device: describeDevice(v.r.UserAgent()), Secret: v.secret, Session: v.session,
 	})
 	if err != nil {
 		return v.turnedAway(p, a, answer, err)
 	}
+	v.setBrowser(browser, login.Session.Shared)
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
 	return v.dispatch(login.Step, "")
 }
@@ -266,6 +267,10 @@ func (v *visit) turnedAway(p *Provider, a attempt.Attempt, answer identity.Answe
 		if born := answer.Details.BirthDate; !born.IsZero() {
 			r.page.From = born.Reaches(a.Door.MinimumAge)
 		}
+	case errors.Is(err, identity.ErrConflict): // another tab was answered at the same moment, and has the session
+		return v.redirect(landing(a.Return))
+	case errors.Is(err, identity.ErrForeign):
+		r = refuse(http.StatusBadRequest, page.TooLate, "callback-foreign").again(startAgain(a.Return))
 	case errors.Is(err, attempt.ErrOtherPerson):
 		r = refuse(http.StatusForbidden, page.OtherPerson, "other-person").again("/logout")
 	default:

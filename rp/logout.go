@@ -36,6 +36,13 @@ func (s *Server) logout(v *visit) error {
 	return v.redirect("/logged-out" + queryOf("provider", idp))
 }
 
+// leaves reports whether the patient pressed "log out". Then the browser is cleared
+// even while the database is away and the session can't be ended: whoever uses a
+// shared computer next must find nothing in it.
+func (v *visit) leaves() bool {
+	return v.r.Method == http.MethodPost && v.r.URL.Path == "/logout" && v.sameOrigin(v.r)
+}
+
 // leave ends the session of this visit.
 func (v *visit) leave(cause string) error {
 	if err := v.sessions.End(v.r.Context(), *v.session, cause); err != nil {

@@ -16,7 +16,7 @@ import (
 
 type keyCommands struct {
 	Init   keysInit   `cmd:"" help:"Make the sealing keys, once."`
-	List   keysList   `cmd:"" help:"List sealing and signing keys; never a key itself."`
+	List   keysList   `cmd:"" help:"List the sealing keys; never a key itself."`
 	Rotate keysRotate `cmd:"" help:"Put new keys in use; the old ones stay for what they sealed."`
 }
 

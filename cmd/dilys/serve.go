@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/dilys-id/dilys/cmd/internal/service"
@@ -44,7 +47,33 @@ func (serveCommand) Run(ctx context.Context, con console, c *cli) error {
 	}
 	log.Info("dilys is ready", "version", version(), "public_url", config.PublicURL,
 		"listen", listeners.Public.Addr().String(), "operations", listeners.Operations.Addr().String())
+	go onHangup(ctx, func() { c.tryConfig(log) })
 	return s.Run(ctx, listeners)
+}
+
+// onHangup calls fn at each SIGHUP, which would else end the process.
+func onHangup(ctx context.Context, fn func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			fn()
+		}
+	}
+}
+
+// tryConfig says whether the file could be started with. What runs keeps the one it
+// was started with.
+func (c *cli) tryConfig(log *slog.Logger) {
+	if _, err := service.Load(c.Config, time.Now()); err != nil {
+		log.Error("the configuration has faults, and was not taken up", "faults", err.Error(), "runbook", "R1")
+		return
+	}
+	log.Info("the configuration is good; a restart takes it up")
 }
 
 type statusCommand struct{}

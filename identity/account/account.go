@@ -130,15 +130,19 @@ func (r *Accounts) Account(ctx context.Context, id string) (Account, error) {
 
 // Find returns the accounts that a help desk means by what it was told: an
 // account id, an NHS number or an e-mail address. The look-up is recorded with
-// who asked and why.
+// who asked and why, also when it found nothing.
 func (r *Accounts) Find(ctx context.Context, what, actor, reason string) ([]Account, error) {
 	found, err := r.find(ctx, what)
 	if err != nil {
 		return nil, err
 	}
+	looked := audit.Event{Kind: audit.AccountLookedUp, Result: audit.Refused, Actor: actor, Cause: "none-found", Reason: reason}
+	if len(found) == 0 {
+		return nil, r.ledger.Record(ctx, looked)
+	}
 	for _, a := range found {
-		err := r.ledger.Record(ctx, audit.Event{Kind: audit.AccountLookedUp, Actor: actor, Account: a.ID, Reason: reason})
-		if err != nil {
+		looked.ID, looked.Result, looked.Cause, looked.Account = "", audit.OK, "", a.ID
+		if err := r.ledger.Record(ctx, looked); err != nil {
 			return nil, err
 		}
 	}
@@ -201,9 +205,16 @@ func (r *Accounts) refresh(ctx context.Context, a Account, answer identity.Answe
 		if l.Issuer != answer.Issuer || l.Subject != answer.Subject {
 			continue
 		}
+		before := l.Level
 		changed := l.take(answer, r.now())
 		if err := r.store.UpdateLink(ctx, a.ID, *l); err != nil {
 			return Account{}, fmt.Errorf("refresh the linked details: %w", err)
+		}
+		if l.Level < before { // what was opened on more than is true now must end
+			if err := r.store.RaiseEpoch(ctx, a.ID); err != nil {
+				return Account{}, fmt.Errorf("end what stood on the higher level: %w", err)
+			}
+			a.Epoch++
 		}
 		if err := r.recordChange(ctx, a.ID, answer.Provider, changed); err != nil {
 			return Account{}, err

@@ -31,7 +31,8 @@ type rig struct {
 	db      *store.DB
 	ledger  *audit.Ledger
 	now     time.Time
-	deaf    bool // no event is kept
+	deaf    bool       // no event is kept
+	deafTo  audit.Kind // none of that kind
 	journal []audit.Event
 }
 
@@ -43,6 +44,13 @@ func newRig(t *testing.T) *rig {
 	r.ledger = audit.NewLedger(events{r.db.Audit(), r}, r, clock)
 	r.Accounts = account.New(r.db.Accounts(), r.ledger, clock)
 	return r
+}
+
+// in is the same rig in a part of its test.
+func (r *rig) in(t *testing.T) *rig {
+	part := *r
+	part.T = t
+	return &part
 }
 
 // Write is of [audit.Journal].
@@ -58,7 +66,7 @@ type events struct {
 }
 
 func (e events) Append(ctx context.Context, event audit.Event) error {
-	if e.rig.deaf {
+	if e.rig.deaf || e.rig.deafTo == event.Kind {
 		return errDeaf
 	}
 	return e.Store.Append(ctx, event)
@@ -177,6 +185,7 @@ func TestBest(t *testing.T) {
 	}{
 		"none":                                {nil, ""},
 		"one":                                 {[]account.Link{link("a", identity.P0, 0)}, "a"},
+		"one that never was logged in with":   {[]account.Link{{Issuer: "a"}}, "a"},
 		"the higher level, though used first": {[]account.Link{link("a", identity.P9, 0), link("b", identity.P5, time.Hour)}, "a"},
 		"the higher level, though second":     {[]account.Link{link("a", identity.P0, time.Hour), link("b", identity.P5, 0)}, "b"},
 		"of equals the one used last":         {[]account.Link{link("a", identity.P9, 0), link("b", identity.P9, time.Hour), link("c", identity.P9, time.Minute)}, "b"},
@@ -260,6 +269,7 @@ func TestAdmitRefreshes(t *testing.T) {
 		before, now func(*identity.Answer)
 		want        func(*account.Link)
 		fields      []string
+		epoch       int64 // how far it moved
 	}{
 		"nothing changed": {},
 		"a new e-mail and number": {
@@ -304,6 +314,7 @@ func TestAdmitRefreshes(t *testing.T) {
 			now:    func(a *identity.Answer) { a.Level = identity.P5 },
 			want:   func(l *account.Link) { l.Level = identity.P5 },
 			fields: []string{"identity_proofing_level"},
+			epoch:  1, // what was opened on more ends
 		},
 		"its provider has another id in the configuration": {
 			now:  func(a *identity.Answer) { a.Provider = "nhs" },
@@ -325,7 +336,7 @@ func TestAdmitRefreshes(t *testing.T) {
 			got, err := r.admit(later, "")
 			r.ok(err)
 			want := account.Account{
-				ID: created.ID, State: account.Active, Epoch: 1, Language: "cy", Created: epoch,
+				ID: created.ID, State: account.Active, Epoch: 1 + row.epoch, Language: "cy", Created: epoch,
 				Links: []account.Link{{
 					Provider: "nhs-login", Issuer: issuer, Subject: "one", Level: identity.P9, Details: details(), First: epoch, Last: r.now,
 				}},
@@ -410,24 +421,30 @@ func TestAdmitRefuses(t *testing.T) {
 }
 
 // Access is not given without its record: neither a new account nor what a login
-// would refresh.
+// would refresh, whichever of the login's events is not kept.
 func TestAdmitWithoutItsEvent(t *testing.T) {
-	r := newRig(t)
-	r.deaf = true
-	_, err := r.admit(answer("one"), "")
-	r.is(err, audit.ErrNotRecorded)
-	_, err = r.db.Accounts().ByLink(t.Context(), issuer, "one")
-	r.is(err, identity.ErrNotFound)
-
-	r.deaf = false
-	a, err := r.admit(answer("one"), "")
-	r.ok(err)
-	r.deaf = true
 	changed := answer("one")
 	changed.Details.Email = email("new@example.org")
-	_, err = r.admit(changed, "cy")
-	r.is(err, audit.ErrNotRecorded)
-	r.same(r.kept(a.ID), a)
+	for _, kind := range []audit.Kind{audit.LoginSucceeded, audit.AccountCreated, audit.DetailsRefreshed} {
+		t.Run(string(kind), func(t *testing.T) {
+			r := newRig(t)
+			r.deafTo = kind
+			a, err := r.admit(answer("one"), "")
+			if kind != audit.DetailsRefreshed {
+				r.is(err, audit.ErrNotRecorded)
+				_, err = r.db.Accounts().ByLink(t.Context(), issuer, "one")
+				r.is(err, identity.ErrNotFound)
+				r.same(len(r.seen()), 0)
+				return
+			}
+			r.ok(err)
+			before := len(r.seen())
+			_, err = r.admit(changed, "cy")
+			r.is(err, audit.ErrNotRecorded)
+			r.same(r.kept(a.ID), a)
+			r.same(len(r.seen()), before)
+		})
+	}
 }
 
 // Two first logins at once are one patient.
@@ -485,11 +502,17 @@ func TestFind(t *testing.T) {
 		"an id with another's statement behind": {first.ID + "' OR '1'='1", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
 			before := len(r.seen())
 			found, err := r.Find(t.Context(), row.what, "operator:test", "asked on the telephone")
 			r.ok(err)
 			var ids []string
 			var want []audit.Event
+			if len(found) == 0 {
+				want = append(want, audit.Event{
+					Kind: audit.AccountLookedUp, Result: audit.Refused, Actor: "operator:test", Cause: "none-found", Reason: "asked on the telephone",
+				})
+			}
 			for _, a := range found {
 				ids = append(ids, a.ID)
 				want = append(want, audit.Event{
@@ -505,16 +528,18 @@ func TestFind(t *testing.T) {
 					at = at || cmp.Equal(e, s)
 				}
 				if !at {
-					t.Errorf("the look-up of %s is not in the audit", e.Account)
+					t.Errorf("the look-up of %q is not in the audit", e.Account)
 				}
 			}
 		})
 	}
 	r.deaf = true
-	found, err := r.Find(t.Context(), first.ID, "operator:test", "why")
-	r.is(err, audit.ErrNotRecorded)
-	if found != nil {
-		t.Error("an account was shown without a record of who looked")
+	for _, what := range []string{first.ID, ownNumber, "nobody@example.org"} {
+		found, err := r.Find(t.Context(), what, "operator:test", "why")
+		r.is(err, audit.ErrNotRecorded)
+		if found != nil {
+			t.Error("an account was shown without a record of who looked")
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ type Attempt struct {
 	Spent    time.Time // when its challenge was answered; zero: not yet
 	Opened   string    // handle of the session it gave
 	Refused  string    // cause, when it was refused for good
+	Followed bool      // it followed its browser to a new value, which another tab's login gave out
 
 	// Challenge is the provider's own: state, nonce and PKCE verifier, sealed at
 	// rest and opaque here.
@@ -61,6 +62,10 @@ type Step struct {
 	Provider string // of StepProvider
 	Return   Return
 	Cause    string // of StepRefused
+
+	// Elsewhere says of StepReturn that the session is another tab's: what the
+	// portal asked of this login may not be in it.
+	Elsewhere bool
 }
 
 // StepKind names a next step.
@@ -102,9 +107,15 @@ type Store interface {
 	// [identity.ErrForeign] (browser or provider), [identity.ErrExpired] or
 	// [identity.ErrSpent], judged in that order.
 	Spend(ctx context.Context, state identity.Digest, c Claim, since time.Time) (Attempt, error)
-	// Rebind binds every attempt of the one browser value to the other: the browser
-	// got a new one, and its other tabs are still at their providers.
+	// Rebind binds every attempt of the one browser value to the other, but for
+	// those that were refused: the browser got a new one, and its other tabs are
+	// still at their providers.
 	Rebind(ctx context.Context, last, next identity.Digest) error
+	// Bound returns the browser value that the attempt is bound to now, or
+	// [identity.ErrNotFound].
+	Bound(ctx context.Context, id string) (identity.Digest, error)
+	// Refused reports whether an attempt of that browser value was refused.
+	Refused(ctx context.Context, browser identity.Digest) (bool, error)
 	// Close keeps how the attempt ended: Opened or Refused.
 	Close(ctx context.Context, a Attempt) error
 	// Sweep forgets attempts started before that time.
@@ -174,17 +185,17 @@ type Login struct {
 }
 
 // ErrOtherPerson says that the provider's answer speaks of someone else than the
-// session that began the attempt. It is never linked silently.
-var ErrOtherPerson = errors.New("the answer is not linked to the account of this session")
+// session in this browser. Nothing is linked, and nobody is put in the other's
+// place, silently.
+var ErrOtherPerson = errors.New("the answer is not linked to the account of the session in this browser")
 
 // Answer gives the patient a session on a provider's answer, or raises the one
 // that began the attempt, in one act with its audit event. It returns
 // [identity.ErrDisabled], [identity.ErrUnderAge] or [ErrOtherPerson] when a rule
-// says no; nothing was kept then but the refusal.
+// says no, and [identity.ErrForeign] when the attempt followed a session that is
+// over; nothing was kept then. [identity.ErrConflict] says that another tab of
+// this browser was answered at the same moment, and has the session.
 func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer, seat Seat) (Login, error) {
-	if err := r.refusal(a, answer, seat); err != nil {
-		return Login{}, err
-	}
 	var login Login
 	e := &audit.Event{Actor: audit.Patient, Provider: answer.Provider}
 	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
@@ -192,13 +203,22 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 		if err != nil {
 			return err
 		}
+		// Judged on all that is known of the patient: this answer may leave the birth
+		// date out. A refusal takes back what Admit wrote.
+		if !identity.OldEnough(acc.Details().Age(r.now()), a.Door.MinimumAge, a.Door.Floor) {
+			return identity.ErrUnderAge
+		}
+		if err := r.alone(ctx, a, seat); err != nil {
+			return err
+		}
 		login, err = r.give(ctx, a, answer, acc, seat)
 		if err != nil {
 			return err
 		}
-		e.Kind, e.Account, e.Session = kindOf(a), acc.ID, login.Session.Handle
 		a.Opened = login.Session.Handle
+		e.Kind, e.Cause, e.Account, e.Session = kindOf(a, seat), causeOf(a, seat), acc.ID, login.Session.Handle
 		login.Step = Next(a)
+		login.Step.Elsewhere = seat.Session != nil && !a.raises(seat)
 		if err := r.store.Rebind(ctx, a.Browser, seat.Browser); err != nil {
 			return err
 		}
@@ -210,56 +230,90 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 	return login, nil
 }
 
-func kindOf(a Attempt) audit.Kind {
-	if a.Session != "" {
+// raises reports whether the answer may raise the session of that seat: only if
+// that very session began the attempt.
+func (a Attempt) raises(seat Seat) bool {
+	return seat.Session != nil && seat.Session.Handle == a.Session
+}
+
+func kindOf(a Attempt, seat Seat) audit.Kind {
+	if a.raises(seat) {
 		return audit.SessionRaised
 	}
 	return audit.LoginSucceeded
 }
 
-// refusal judges what needs no database. An under-age patient leaves no row.
-func (r *Attempts) refusal(a Attempt, answer identity.Answer, seat Seat) error {
-	if !identity.OldEnough(answer.Details.Age(r.now()), a.Door.MinimumAge, a.Door.Floor) {
-		return identity.ErrUnderAge
+func causeOf(a Attempt, seat Seat) string {
+	if seat.Session != nil && !a.raises(seat) {
+		return "session-goes-on"
 	}
-	if a.Session != "" && (seat.Session == nil || seat.Session.Handle != a.Session) {
-		return ErrOtherPerson
+	return ""
+}
+
+// alone makes sure that the browser ends up with one session. Two tabs answered at
+// the same moment do not see each other's cookie; the later act finds the attempt
+// bound to the value that the earlier one gave out.
+func (r *Attempts) alone(ctx context.Context, a Attempt, seat Seat) error {
+	bound, err := r.store.Bound(ctx, a.ID)
+	if errors.Is(err, identity.ErrNotFound) { // swept meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if bound != a.Browser && bound != seat.Browser {
+		return identity.ErrConflict
 	}
 	return nil
 }
 
 // give raises the session that began the attempt, or opens a new one. Where the
-// same patient has logged in meanwhile in another tab, their session goes on as it
-// is, so that neither tab loses it; anybody else's ends.
+// same patient has logged in meanwhile in another tab, their session goes on with
+// the evidence it has, so that neither tab loses it. A session that ended while
+// its patient was at the provider is followed by a new one.
 func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, acc account.Account, seat Seat) (Login, error) {
 	evidence := identity.Evidence{Provider: answer.Proof(r.now().UTC())}
 	switch {
-	case a.Session != "" && seat.Session.Account != acc.ID:
+	case seat.Session == nil && a.Followed:
+		// Whoever knew the old value may have begun it. It comes back to the session
+		// that it followed, or to nothing.
+		return Login{}, identity.ErrForeign
+	case seat.Session == nil:
+		return r.open(ctx, a, acc, seat, evidence)
+	case seat.Session.Account != acc.ID:
 		return Login{}, ErrOtherPerson
-	case a.Session != "":
-		return r.renew(ctx, seat, evidence)
-	case seat.Session != nil && seat.Session.Account == acc.ID:
-		return r.renew(ctx, seat, seat.Session.Evidence)
-	case seat.Session != nil:
-		if err := r.sessions.End(ctx, *seat.Session, "replaced-by-login"); err != nil {
-			return Login{}, err
-		}
+	case !a.raises(seat):
+		evidence = seat.Session.Evidence
 	}
+	s := *seat.Session
+	s.Browser, s.Epoch, s.Shared, s.InApp = seat.Browser, acc.Epoch, s.Shared || a.Shared, s.InApp || a.InApp
+	s.Limits = s.Limits.Tighter(r.limitsOf(a))
+	secret, s, err := r.sessions.Raise(ctx, s, seat.Secret, evidence)
+	return Login{Secret: secret, Session: s}, err
+}
+
+func (r *Attempts) open(ctx context.Context, a Attempt, acc account.Account, seat Seat, e identity.Evidence) (Login, error) {
 	secret, s, err := r.sessions.Open(ctx, session.Session{
 		Account: acc.ID, Epoch: acc.Epoch, Browser: seat.Browser, Limits: r.limitsOf(a),
 		Shared: a.Shared, InApp: a.InApp, Age: acc.Details().Age(r.now()),
-		Language: a.Language, Device: seat.Device, Evidence: evidence,
+		Language: a.Language, Device: seat.Device, Evidence: e,
 	})
 	return Login{Secret: secret, Session: s}, err
 }
 
-// renew gives the session of that seat a new secret, in its new browser value, on
-// that evidence.
-func (r *Attempts) renew(ctx context.Context, seat Seat, e identity.Evidence) (Login, error) {
-	s := *seat.Session
-	s.Browser = seat.Browser
-	secret, s, err := r.sessions.Raise(ctx, s, seat.Secret, e)
-	return Login{Secret: secret, Session: s}, err
+// AskAgain reports whether a provider must ask the patient for everything again:
+// someone was logged in in this browser and is so no longer, or someone's login
+// there was refused. The provider's own session may still be theirs, and NHS login
+// has no logout.
+func (r *Attempts) AskAgain(ctx context.Context, browser identity.Secret) (bool, error) {
+	if browser == "" {
+		return false, nil
+	}
+	refused, err := r.store.Refused(ctx, browser.Digest())
+	if err != nil || refused {
+		return refused, err
+	}
+	return r.sessions.AskAgain(ctx, browser)
 }
 
 func (r *Attempts) limitsOf(a Attempt) session.Limits {

@@ -15,7 +15,7 @@ type Login struct {
 	Shared    bool             // the patient said that the device is not theirs
 }
 
-// ProviderButton is a button that goes to a provider: a POST to /login/{id}.
+// ProviderButton is a button that leads to a provider by way of /login/{id}.
 type ProviderButton struct {
 	Provider
 	Down bool // the provider cannot be reached: the button says so, and can still be tried
@@ -56,18 +56,23 @@ func (l Login) AnotherWay() bool {
 	return slices.ContainsFunc(l.Providers, func(p ProviderButton) bool { return !p.Down })
 }
 
-// Action returns where a provider's button posts to.
-func (l Login) Action(id string) string { return "/login/" + url.PathEscape(id) }
+// Link returns where a provider's button leads. It is a link and no form:
+// Chromium applies form-action to every redirect after a POST, and a provider may
+// lead a patient over hosts of its own that nobody can list.
+func (l Login) Link(id string) string { return l.carrying("/login/" + url.PathEscape(id)) }
 
-// Hidden returns what every button carries along.
-func (l Login) Hidden() []Field {
-	var fields []Field
+// carrying adds to an address what every way from here must know.
+func (l Login) carrying(path string) string {
+	q := url.Values{}
 	for _, f := range []Field{{"request", l.RequestID}, {"return", l.Return}, {"device", l.device()}} {
 		if f.Value != "" {
-			fields = append(fields, f)
+			q.Set(f.Name, f.Value)
 		}
 	}
-	return fields
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
 }
 
 func (l Login) device() string {
@@ -80,12 +85,5 @@ func (l Login) device() string {
 // DeviceURL returns where the patient says whose device it is.
 func (l Login) DeviceURL() string {
 	l.Shared = !l.Shared
-	q := url.Values{}
-	for _, f := range l.Hidden() {
-		q.Set(f.Name, f.Value)
-	}
-	if len(q) == 0 {
-		return "/login"
-	}
-	return "/login?" + q.Encode()
+	return l.carrying("/login")
 }

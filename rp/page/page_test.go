@@ -369,25 +369,30 @@ func TestUnderAgeNamesNoOtherPersonsAccount(t *testing.T) {
 func TestNHSLoginStandsFirstInItsApprovedWords(t *testing.T) {
 	for lang, want := range map[string]string{"en": "Continue to NHS login", "cy": "Parhau i NHS login"} {
 		root := parse(t, render(t, page.Frame{Lang: lang}, pagetest.Samples(lang)[0].Content))
-		buttons := root.named("main")[0].named("button")
+		buttons := root.named("main")[0].find(looksLikeButton)
 		if len(buttons) != 2 || buttons[0].words() != want || buttons[0].attrs["class"] != "nhsuk-button nhsuk-button--login" {
 			t.Fatalf("%s: first button is %q", lang, buttons[0].words())
 		}
 		if !strings.Contains(buttons[1].attrs["class"], "secondary") {
 			t.Errorf("%s: the other way is as visible", lang)
 		}
-		for _, f := range root.named("main")[0].named("form") {
-			if f.named("input")[0].attrs["value"] != "example" {
-				t.Errorf("%s: a button forgets who waits", lang)
+		for _, b := range buttons {
+			if !strings.HasSuffix(b.attrs["href"], "?request=example") {
+				t.Errorf("%s: a button forgets who waits: %s", lang, b.attrs["href"])
 			}
+		}
+		if len(root.named("main")[0].named("form")) > 0 {
+			t.Errorf("%s: a form, whose redirects form-action would judge", lang)
 		}
 	}
 }
 
+func looksLikeButton(e *element) bool { return e.attrs["role"] == "button" }
+
 func TestNHSLoginDownCanStillBeTried(t *testing.T) {
 	login := page.Login{Providers: []page.ProviderButton{{Provider: pagetest.Options().Providers[0], Down: true}}}
 	main := parse(t, render(t, page.Frame{Lang: "en"}, login)).named("main")[0]
-	if b := main.named("button"); len(b) != 1 || b[0].words() != "Try NHS login again" || b[0].attrs["aria-describedby"] != "down-nhs-login" {
+	if b := main.find(looksLikeButton); len(b) != 1 || b[0].words() != "Try NHS login again" || b[0].attrs["aria-describedby"] != "down-nhs-login" {
 		t.Errorf("got %q", b[0].words())
 	}
 	if strings.Contains(main.words(), "another way on this page") {

@@ -161,7 +161,7 @@ func (p *Portals) decide(ctx context.Context, portal *Portal, a asking, seat Sea
 	if stands == enough {
 		return p.give(ctx, portal, a, seat)
 	}
-	if f := p.hopeless(portal, a, seat.Session, stands); f != nil {
+	if f := p.hopeless(portal, a, seat, stands); f != nil {
 		return p.deny(ctx, portal, a, seat.Session, f)
 	}
 	return p.await(ctx, portal, a, seat)
@@ -169,12 +169,12 @@ func (p *Portals) decide(ctx context.Context, portal *Portal, a asking, seat Sea
 
 // hopeless returns the fault that no login now would mend: none may be asked for,
 // one was just made and was not enough, or none here can reach the level.
-func (p *Portals) hopeless(portal *Portal, a asking, s *session.Session, stands standing) *fault {
+func (p *Portals) hopeless(portal *Portal, a asking, seat Seat, stands standing) *fault {
 	f := stands.fault()
 	switch {
 	case a.silent:
 		return f
-	case a.resumed && loggedInSince(s, a.Created):
+	case a.resumed && !seat.Elsewhere && loggedInSince(seat.Session, a.Created):
 		if stands != someoneElse {
 			f.code = unmet // to ask for another login would go round in circles
 		}

@@ -15,6 +15,10 @@ type Seat struct {
 	// nothing and ends nothing.
 	Navigation bool
 
+	// Elsewhere says that the session's login was not made for the request that is
+	// resumed, so that one for it may still be enough.
+	Elsewhere bool
+
 	// Confirmed says that the patient pressed the button of [AskLogout]'s page: a
 	// POST from our own origin.
 	Confirmed bool

@@ -183,6 +183,10 @@ type Waiting struct {
 	Door     attempt.Door // what the portal admits
 	Provider string       // to go to straight away; empty: the patient chooses
 	Fresh    bool         // the provider must ask for everything again
+
+	// Enough reports whether a login that reaches that vector would do: no other
+	// is worth asking a provider for. Nil: every one would.
+	Enough func(identity.Trust) bool
 }
 
 // Waiting returns the portal behind a waiting request. A request whose time is
@@ -203,6 +207,9 @@ func (p *Portals) waiting(portal *Portal, r grant.Request) Waiting {
 		// A provider without max_age can only be asked for everything again, and so
 		// can one whose last answer named somebody else.
 		Fresh: r.Login || r.HasMaxAge || isBound(r.ID),
+		Enough: func(t identity.Trust) bool {
+			return t.SatisfiesAny(portal.Trust) && (len(r.Asked) == 0 || t.SatisfiesAny(r.Asked))
+		},
 	}
 	if slices.Contains(p.providers, r.Provider) { // it may have left the configuration meanwhile
 		w.Provider = r.Provider

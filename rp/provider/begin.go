@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -17,10 +18,16 @@ import (
 type Departure struct {
 	Fresh  bool // ask for everything again (prompt=login)
 	Silent bool // ask for nothing (prompt=none)
+	// Enough reports whether a login that reaches that vector would do. Of the
+	// configured vectors only those are asked for; all of them where none would, or
+	// where it is nil.
+	Enough func(identity.Trust) bool
 	// AssertedLoginIdentity is what the NHS App says of who is at the keyboard; it
 	// is passed on to NHS login with prompt=none. What is no JWT, or meant for
 	// another kind of provider, is left out, and the patient goes as usual.
 	AssertedLoginIdentity identity.Secret
+
+	asked []identity.Trust // what of the configured vectors is asked for
 }
 
 // Trip is where the patient goes, and what must be kept until they are back.
@@ -73,8 +80,9 @@ func (p *Provider) Begin(ctx context.Context, d Departure) (Trip, error) {
 
 func (p *Provider) depart(m *metadata, d Departure) (Trip, error) {
 	state, nonce := identity.NewToken(), identity.NewToken()
+	d.asked = d.worthAsking(p.cfg.Trust)
 	c := challenge{
-		Provider: p.cfg.ID, Issuer: p.cfg.Issuer, Nonce: nonce.Reveal(), Asked: p.cfg.Trust,
+		Provider: p.cfg.ID, Issuer: p.cfg.Issuer, Nonce: nonce.Reveal(), Asked: d.asked,
 		Asserted: d.AssertedLoginIdentity != "", IssuerSent: m.issuerSent,
 	}
 	ask := append(p.kind.ask(d), oidc.Nonce(c.Nonce))
@@ -90,6 +98,18 @@ func (p *Provider) depart(m *metadata, d Departure) (Trip, error) {
 		return Trip{}, fmt.Errorf("challenge: %w", err)
 	}
 	return Trip{URL: p.oauth(m).AuthCodeURL(state.Reveal(), ask...), State: state, Challenge: kept}, nil
+}
+
+// worthAsking returns those of the vectors that would do.
+func (d Departure) worthAsking(all []identity.Trust) []identity.Trust {
+	if d.Enough == nil {
+		return all
+	}
+	enough := slices.DeleteFunc(slices.Clone(all), func(t identity.Trust) bool { return !d.Enough(t) })
+	if len(enough) == 0 {
+		return all
+	}
+	return enough
 }
 
 func (d Departure) prompt() string {

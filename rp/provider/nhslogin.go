@@ -10,12 +10,12 @@ import (
 
 // nhsLogin is what NHS login's Interface Specification – Federation adds to
 // OpenID Connect.
-type nhsLogin struct{ asked []identity.Trust }
+type nhsLogin struct{}
 
 // ask names the vectors as a JSON array, each a string (§5.1.3), and passes on
 // what the NHS App asserted.
-func (k nhsLogin) ask(d Departure) []oauth2.AuthCodeOption {
-	vtr, _ := json.Marshal(k.asked) // vectors are texts: it cannot fail
+func (nhsLogin) ask(d Departure) []oauth2.AuthCodeOption {
+	vtr, _ := json.Marshal(d.asked) // vectors are texts: it cannot fail
 	ask := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("vtr", string(vtr))}
 	if d.AssertedLoginIdentity != "" {
 		ask = append(ask, oauth2.SetAuthURLParam("asserted_login_identity", d.AssertedLoginIdentity.Reveal()))

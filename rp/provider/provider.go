@@ -123,7 +123,7 @@ func New(cfg Config, o Options) (*Provider, error) {
 	}
 	switch cfg.Kind {
 	case NHSLogin:
-		p.kind = nhsLogin{asked: cfg.Trust}
+		p.kind = nhsLogin{}
 	default:
 		p.kind = openID{worth: cfg.TrustMap}
 	}

@@ -124,6 +124,7 @@ CREATE TABLE attempts (
     spent          BIGINT NOT NULL,
     opened         TEXT NOT NULL,
     refused        TEXT NOT NULL,
+    followed       BOOLEAN NOT NULL,
     challenge      BYTEA NOT NULL
 );
 CREATE INDEX attempts_started ON attempts (started);

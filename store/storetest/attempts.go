@@ -55,10 +55,32 @@ var attemptRules = []rule{
 		k.is(err, identity.ErrForeign)
 		_, err = k.Attempts.Spend(k.ctx, elsewhere, next, epoch)
 		k.is(err, identity.ErrForeign)
-		_, err = k.Attempts.Spend(k.ctx, state, next, epoch)
+		got, err := k.Attempts.Spend(k.ctx, state, next, epoch)
 		k.ok(err)
-		_, err = k.Attempts.Spend(k.ctx, elsewhere, claimOf(other), epoch)
+		k.same(got.Followed, true)
+		got, err = k.Attempts.Spend(k.ctx, elsewhere, claimOf(other), epoch)
 		k.ok(err)
+		k.same(got.Followed, false)
+		bound, err := k.Attempts.Bound(k.ctx, a.ID)
+		k.ok(err)
+		k.same(bound, next.Browser)
+		_, err = k.Attempts.Bound(k.ctx, identity.NewID())
+		k.is(err, identity.ErrNotFound)
+	}},
+	{"a refused attempt is remembered of its browser, and follows it nowhere", func(k *kit) {
+		_, a := k.begin()
+		refused := func(d identity.Digest) bool {
+			was, err := k.Attempts.Refused(k.ctx, d)
+			k.ok(err)
+			return was
+		}
+		k.same(refused(a.Browser), false)
+		a.Refused = "under-age"
+		k.ok(k.Attempts.Close(k.ctx, a))
+		k.same(refused(a.Browser), true)
+		next := claim().Browser
+		k.ok(k.Attempts.Rebind(k.ctx, a.Browser, next))
+		k.same(refused(next), false)
 	}},
 	{"why an attempt is not taken, in that order, and that nothing is changed by it", func(k *kit) {
 		state, a := k.begin()

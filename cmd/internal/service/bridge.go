@@ -28,11 +28,16 @@ func (c *Config) limits() session.Limits {
 }
 
 // ownDoor is what a login must pass that no portal waits for: as much as the
-// youngest that any portal admits.
+// youngest that any service admits.
 func (c *Config) ownDoor() attempt.Door {
 	d := attempt.Door{MinimumAge: defaultMinimumAge, Floor: identity.P0}
 	for _, p := range c.Portals {
 		d.MinimumAge = min(d.MinimumAge, p.MinimumAge)
+	}
+	if c.Gateway != nil {
+		for _, h := range c.Gateway.Hosts {
+			d.MinimumAge = min(d.MinimumAge, h.MinimumAge)
+		}
 	}
 	return d
 }

@@ -27,7 +27,8 @@ var causes = map[string]string{
 	"session-over":         "the session had ended before the button was pressed",
 	"logout":               "the patient logged out",
 	"ended-by-portal":      "the patient logged out at a service",
-	"replaced-by-login":    "a new login in the same browser took its place",
+	"session-goes-on":      "the same patient had logged in in another tab meanwhile, and that session goes on",
+	"none-found":           "an operator's look-up found nothing",
 
 	// requests that nothing of ours sends
 	"cross-origin-post": "a form of another site was sent to us",

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,7 @@ func (s *Service) Status() Status {
 		Version: s.options.Version, Started: s.health.started, Ready: database.State == OK,
 		Dependencies: []Dependency{
 			database,
+			s.health.dependency("database writes", "pages and checks go on; logging in and out says: try again, nothing was lost", "R6"),
 			s.health.dependency("signing keys", "nothing yet; tokens fail when the present key ends", "R8"),
 			s.health.dependency("audit", "nothing; events wait to be sealed", "R7"),
 			s.health.dependency("journal", "nothing; events wait outside the database", "R7"),
@@ -69,10 +71,15 @@ func (s *Service) Status() Status {
 func providerDependency(id string, h provider.Health) Dependency {
 	d := Dependency{Name: "provider " + id, State: OK, Since: h.Since, Fault: h.Fault}
 	switch h.State {
+	case provider.Unknown:
+		d.State, d.Fault = Slow, "not asked yet"
 	case provider.Slow:
 		d.State, d.Patients, d.Runbook = Slow, "a login there takes longer", "R3"
 	case provider.Down:
 		d.State, d.Runbook = Down, "R3"
+		if strings.Contains(h.Fault, "issuer") || strings.Contains(h.Fault, "key set") {
+			d.Runbook = "R4"
+		}
 		d.Patients = fmt.Sprintf("the button of %s says that it is not working; who is logged in stays so", id)
 	}
 	return d

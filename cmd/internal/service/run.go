@@ -158,7 +158,9 @@ func (s *Service) rekey(ctx context.Context) {
 }
 
 func (s *Service) watch(ctx context.Context) {
-	s.health.set("database", s.DB.Ping(ctx), s.options.Now())
+	h := s.DB.Health(ctx)
+	s.health.set("database", h.Read, s.options.Now())
+	s.health.set("database writes", h.Write, s.options.Now())
 }
 
 // operationsServer answers operators and their monitoring: never on the public
