@@ -31,7 +31,6 @@ type Config struct {
 	Notice           Notice
 	Sessions         Sessions
 	Providers        []Provider     // in the order in which patients see them
-	SharedNetworks   []netip.Prefix // limits.networks: many patients behind few addresses
 	Portals          []Portal
 	Gateway          *Gateway // nil: the session alone decides a check
 

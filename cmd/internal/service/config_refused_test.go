@@ -751,8 +751,8 @@ var refused = map[string]struct {
 		`3:20: operations_listen: wanted another port than listen: operations never answer patients, got "127.0.0.1:9090"`,
 	},
 	"a key set, once more": {
-		edit{"keys: /var/lib/dilys/keys": "keys: /var/lib/dilys/keys\nlimits: {networks: [10.0.0.0/8], logins: 5}"},
-		"7:34: limits.logins: wanted one of networks, got an unknown key",
+		edit{"keys: /var/lib/dilys/keys": "keys: /var/lib/dilys/keys\nlimits: {networks: [], logins: 5}"},
+		"7:24: limits.logins: wanted one of networks, got an unknown key",
 	},
 	"http on a host that only looks like loopback": {
 		edit{"https://id.example.org/": "http://localhost.example.org/"},

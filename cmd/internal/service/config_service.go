@@ -31,7 +31,7 @@ func (r *reading) config(m *mapping) *Config {
 	m.later("register", "asks no register of patients")
 	m.later("courier", "sends no messages")
 	limits := m.at("limits").mapping()
-	c.SharedNetworks = limits.at("networks").orList("default").networks()
+	limits.later("networks", "limits nobody by their address", "[]")
 	limits.close()
 	c.Portals = r.portals(m.at("portals").orList("default"), c.Providers)
 	c.Gateway = r.gateway(m.at("gateway"), c.PublicURL)
