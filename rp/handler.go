@@ -33,7 +33,6 @@ type visit struct {
 	browser   identity.Secret  // of the browser cookie, or nothing
 	secret    identity.Secret  // of the session cookie, or nothing
 	session   *session.Session // if it is live
-	over      error            // why the session of the cookie is not live
 }
 
 // handler serves one route of the patients' side. Its error becomes status, page

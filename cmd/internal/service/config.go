@@ -30,7 +30,7 @@ type Config struct {
 	Organisation     Organisation
 	Notice           Notice
 	Sessions         Sessions
-	Providers        []Provider     // in the order in which patients see them
+	Providers        []Provider // in the order in which patients see them
 	Portals          []Portal
 	Gateway          *Gateway // nil: the session alone decides a check
 

@@ -1,13 +1,14 @@
 package service_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -84,6 +85,17 @@ func (s *syncedText) String() string {
 	return s.b.String()
 }
 
+// One key a provider for all worlds: making one is the slowest part of a world.
+var firstKey, secondKey = sync.OnceValue(newRSAKey), sync.OnceValue(newRSAKey)
+
+func newRSAKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
 // option changes the configuration text of a world.
 type option func(*settings)
 
@@ -109,8 +121,8 @@ func newWorld(t testing.TB, options ...option) *world {
 	w.url = w.listen(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) })
 	client, key := simulator.TestClient("dilys-test", w.url+"/login/nhs-login/callback")
 	secondClient := simulator.Client{ID: "dilys-second", Secret: identity.NewToken().Reveal(), RedirectURIs: []string{w.url + "/login/second/callback"}}
-	w.sim, w.simURL = w.simulator(simulator.Options{Clients: []simulator.Client{client}})
-	w.second, _ = w.simulator(simulator.Options{Clients: []simulator.Client{secondClient}, IssParameter: true, PKCE: true, AtHash: true, Alg: "RS256"})
+	w.sim, w.simURL = w.simulator(simulator.Options{Clients: []simulator.Client{client}, Key: firstKey()})
+	w.second, _ = w.simulator(simulator.Options{Clients: []simulator.Client{secondClient}, IssParameter: true, PKCE: true, AtHash: true, Alg: "RS256", Key: secondKey()})
 
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
@@ -396,13 +408,4 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// freeAddress returns an address of loopback that nothing answers on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
