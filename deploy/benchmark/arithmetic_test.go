@@ -55,18 +55,6 @@ check   30 µs     15 µs   2.00   at most 1.5 ×   MISSED
 	}
 }
 
-func TestReadBenchmarks(t *testing.T) {
-	const printed = `goos: linux
-BenchmarkRawSign
-BenchmarkRawSign-2   	   12345	     25000 ns/op
-BenchmarkIssue 	   10000	     27500.5 ns/op	 100 B/op
-PASS
-`
-	if diff := cmp.Diff(map[string]float64{"RawSign": 25, "Issue": 27.5005}, readBenchmarks(printed)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestProcessorTime(t *testing.T) {
 	// A name may hold anything, brackets and spaces included (proc(5)).
 	const stat = `42 (dilys ) serve) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 9 0 100 1 1`

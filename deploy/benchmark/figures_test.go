@@ -2,7 +2,6 @@ package benchmark
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,13 +14,14 @@ import (
 
 // How often each thing is measured. Odd, so that a median is a measurement.
 const (
-	tokenRounds = 9
+	tokenRounds = 101
+	tokenTimes  = 300
 	checkRounds = 7
 	checkWarm   = 5_000
 	checkTimes  = 30_000
-	loginRounds = 5
-	loginWarm   = 30
-	loginTimes  = 100
+	loginRounds = 7
+	loginWarm   = 40
+	loginTimes  = 240
 	startRounds = 9
 	devRounds   = 5
 	idleFor     = 10 * time.Second
@@ -63,28 +63,6 @@ func figures(ctx context.Context) error {
 		rows = append(rows, more...)
 	}
 	return writeTable(os.Stdout, rows)
-}
-
-// tokens runs the benchmarks of identity/token, a figure and the work beside it
-// in each round.
-func (w *world) tokens(ctx context.Context) ([]row, error) {
-	var verify, issue [][2]float64
-	for range tokenRounds {
-		printed, err := command(ctx, *tokens, "-test.run=^$", "-test.bench=^Benchmark(RawSign|Issue|RawVerify|Verify)$", "-test.benchtime=200ms", "-test.cpu=1")
-		if err != nil {
-			return nil, err
-		}
-		us := readBenchmarks(printed)
-		if us["RawVerify"] == 0 || us["RawSign"] == 0 {
-			return nil, errors.New("wanted BenchmarkRawVerify and BenchmarkRawSign, got neither")
-		}
-		verify = append(verify, [2]float64{us["Verify"], us["RawVerify"]})
-		issue = append(issue, [2]float64{us["Issue"], us["RawSign"]})
-	}
-	return []row{
-		besides("verify a token, beside raw ES256", "µs", verify, 1.3),
-		besides("issue a token, beside raw ES256", "µs", issue, 1.2),
-	}, nil
 }
 
 // contender is a process under a load.
@@ -150,12 +128,10 @@ func (w *world) login(ctx context.Context) ([]row, error) {
 	defer bare.stop()
 	walking := func(base string) func(int) error {
 		return func(times int) error {
-			for range times {
-				if _, err := login(ctx, base); err != nil {
-					return err
-				}
-			}
-			return nil
+			return atOnce(ctx, times, func(ctx context.Context) error {
+				_, err := login(ctx, base)
+				return err
+			})
 		}
 	}
 	pairs, err := duel(contender{ours, walking(w.dilysURL())}, contender{bare, walking(w.bareURL())}, loginRounds, loginWarm, loginTimes)

@@ -23,15 +23,12 @@ func question(host, cookie string) string {
 	}, "\r\n")
 }
 
-// connections is how many a gateway keeps open here.
-const connections = 4
-
 // ask sends the question that often over kept connections and wants a yes each
 // time.
 func ask(ctx context.Context, host, question string, times int) error {
 	all, ctx := errgroup.WithContext(ctx)
-	for range connections {
-		all.Go(func() error { return askOver(ctx, host, question, times/connections) })
+	for range crowd {
+		all.Go(func() error { return askOver(ctx, host, question, times/crowd) })
 	}
 	return all.Wait()
 }

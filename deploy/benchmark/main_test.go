@@ -15,7 +15,6 @@ var (
 	role     = flag.String("role", "", "figures, bare-check or bare-login; none: run the tests")
 	dilys    = flag.String("dilys", "", "figures: the service, built for release")
 	dilysDev = flag.String("dilys-dev", "", "figures: dilys-dev")
-	tokens   = flag.String("tokens", "", "figures: the test binary of identity/token")
 	only     = flag.String("only", "", "figures: a regular expression for those to measure; empty: all")
 
 	listen   = flag.String("listen", "", "bare: the address to answer on")

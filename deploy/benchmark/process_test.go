@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // patience bounds each wait for something that should happen.
@@ -95,6 +97,20 @@ func (p *process) cost(do func() error) (time.Duration, error) {
 	}
 	after, err := p.processorTime()
 	return after - before, err
+}
+
+// crowd is how many ask at once: a service that sleeps and wakes for each request
+// alone spends more on that than on the request.
+const crowd = 4
+
+// atOnce does it that often, as many at once as are in a crowd.
+func atOnce(ctx context.Context, times int, do func(context.Context) error) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(crowd)
+	for range times {
+		all.Go(func() error { return do(ctx) })
+	}
+	return all.Wait()
 }
 
 // ticks is USER_HZ, which is 100 on every architecture that Go runs on (proc(5)).

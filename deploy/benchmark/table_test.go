@@ -3,7 +3,6 @@ package benchmark
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,18 +89,4 @@ func median(values []float64) float64 {
 		return 0
 	}
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
-}
-
-var benchmarkLine = regexp.MustCompile(`(?m)^Benchmark(\w+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`)
-
-// readBenchmarks returns the microseconds of each benchmark in what a test binary
-// printed.
-func readBenchmarks(printed string) map[string]float64 {
-	out := map[string]float64{}
-	for _, m := range benchmarkLine.FindAllStringSubmatch(printed, -1) {
-		if ns, err := strconv.ParseFloat(m[2], 64); err == nil {
-			out[m[1]] = ns / 1000
-		}
-	}
-	return out
 }

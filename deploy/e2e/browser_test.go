@@ -5,9 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +74,8 @@ type tab struct {
 	ctx   context.Context
 	world *world
 	axe   string
+	size  size
+	bare  bool // the page's scripts are turned off
 
 	mu     sync.Mutex
 	faults []string // what the console said: scripts that broke, things the CSP kept out
@@ -76,7 +83,18 @@ type tab struct {
 
 func newTab(t *testing.T, browser context.Context, w *world, s size) *tab {
 	t.Helper()
-	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	return openTab(t, browser, w, s, chromedp.WithNewBrowserContext())
+}
+
+// another returns a second window beside this one, with the same cookies.
+func (b *tab) another() *tab {
+	b.t.Helper()
+	return openTab(b.t, b.ctx, b.world, b.size)
+}
+
+func openTab(t testing.TB, beside context.Context, w *world, s size, options ...chromedp.ContextOption) *tab {
+	t.Helper()
+	ctx, done := chromedp.NewContext(beside, options...)
 	b := &tab{t: t, ctx: ctx, world: w, axe: axeScript(t)}
 	// The tab lives as long as the context of its first call: one without a limit.
 	if err := chromedp.Listen(ctx, b.hear); err != nil {
@@ -163,6 +181,7 @@ func (b *tab) resize(s size) {
 		options = append(options, chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
 	b.do(chromedp.EmulateViewport(s.width, s.height, options...))
+	b.size = s
 }
 
 // speak makes the browser ask for pages in a language.
@@ -186,6 +205,7 @@ func (b *tab) agent(name, lang string) {
 // scriptsOff turns the scripts of pages off.
 func (b *tab) scriptsOff() {
 	b.t.Helper()
+	b.bare = true
 	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	if err != nil {
 		b.t.Fatal(err)
@@ -322,6 +342,9 @@ func (b *tab) cookies() map[string]*network.Cookie {
 func (b *tab) judged(heading string) {
 	b.t.Helper()
 	b.sees(heading)
+	if ran := evaluate[bool](b, `document.body.classList.contains("js-enabled")`); ran == b.bare {
+		b.t.Errorf("%s: the page's scripts ran: got %v", heading, ran)
+	}
 	b.checkAccessible(heading)
 	b.checkReflow(heading)
 }
@@ -336,9 +359,13 @@ type violation struct {
 	Nodes []string `json:"nodes"`
 }
 
-// checkAccessible runs axe over the page as it is now.
+// checkAccessible runs axe over the page as it is now. It is a script that waits for
+// others, so that it can't run where scripts are turned off.
 func (b *tab) checkAccessible(what string) {
 	b.t.Helper()
+	if b.bare {
+		return
+	}
 	if !evaluate[bool](b, "!!window.axe") {
 		evaluate[chromedp.Void](b, b.axe)
 	}
@@ -360,7 +387,18 @@ func (b *tab) checkReflow(what string) {
 
 // picture writes the whole page to a file below the folder that SHOTS names, if
 // it names one.
-func (b *tab) picture(name string) {
+func (b *tab) picture(path ...string) {
+	b.t.Helper()
+	b.shoot(chromedp.FullScreenshot(100), path)
+}
+
+// view is picture of what the window shows.
+func (b *tab) view(path ...string) {
+	b.t.Helper()
+	b.shoot(chromedp.CaptureScreenshot(), path)
+}
+
+func (b *tab) shoot(how chromedp.Action[[]byte], path []string) {
 	b.t.Helper()
 	dir := os.Getenv("SHOTS")
 	if dir == "" {
@@ -368,16 +406,56 @@ func (b *tab) picture(name string) {
 	}
 	ctx, done := b.within()
 	defer done()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	shot, err := chromedp.Run(ctx, how)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	file := filepath.Join(dir, name+".png")
+	file := filepath.Join(dir, filepath.Join(path...)) + ".png"
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(file, png, 0o644); err != nil {
+	if err := os.WriteFile(file, small(b.t, shot), 0o644); err != nil {
 		b.t.Fatal(err)
+	}
+}
+
+// small packs a picture into the 256 colours that it has most of: pages have few,
+// and shades of the edges of letters.
+func small(t testing.TB, shot []byte) []byte {
+	t.Helper()
+	drawn, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := image.NewPaletted(drawn.Bounds(), commonest(drawn))
+	known := map[color.Color]uint8{}
+	each(drawn.Bounds(), func(x, y int) {
+		c := drawn.At(x, y)
+		if _, seen := known[c]; !seen {
+			known[c] = uint8(packed.Palette.Index(c))
+		}
+		packed.SetColorIndex(x, y, known[c])
+	})
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, packed); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func commonest(drawn image.Image) color.Palette {
+	count := map[color.Color]int{}
+	each(drawn.Bounds(), func(x, y int) { count[drawn.At(x, y)]++ })
+	const most = 256
+	all := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
+	return all[:min(len(all), most)]
+}
+
+func each(area image.Rectangle, do func(x, y int)) {
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		for x := area.Min.X; x < area.Max.X; x++ {
+			do(x, y)
+		}
 	}
 }
 

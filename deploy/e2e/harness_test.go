@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden accessibility trees"
 
 // patience bounds each wait for something that should happen. It is no measure of
 // speed: a loaded machine may need most of it.
-const patience = 60 * time.Second
+const patience = 90 * time.Second
 
 // binaries is the folder that dilys and dilys-dev were built into.
 var binaries string
@@ -224,11 +224,16 @@ type process struct {
 	err  error // how it ended; read it once done is closed
 }
 
-// start runs one of the built programs until stop. The kernel ends it with the
-// thread that started it, so that a test that is killed leaves nothing behind: the
-// thread must therefore live as long.
+// start runs one of the built programs until stop.
 func start(name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(filepath.Join(binaries, name), args...), done: make(chan struct{})}
+	return startCommand(exec.Command(filepath.Join(binaries, name), args...))
+}
+
+// startCommand runs a command until stop. The kernel ends it with the thread that
+// started it, so that a test that is killed leaves nothing behind: the thread must
+// therefore live as long.
+func startCommand(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -246,8 +251,10 @@ func start(name string, args ...string) (*process, error) {
 }
 
 // awaitReady waits until the address answers 200, or the process has ended.
-func (p *process) awaitReady(url string) error {
-	ready := await(func() bool {
+func (p *process) awaitReady(url string) error { return p.awaitReadyFor(patience, url) }
+
+func (p *process) awaitReadyFor(limit time.Duration, url string) error {
+	ready := awaitFor(limit, func() bool {
 		select {
 		case <-p.done:
 			return true
@@ -294,13 +301,15 @@ func answersOK(url string) bool {
 
 // await looks again and again until the condition holds, and reports whether it
 // did before patience ran out.
-func await(holds func() bool) bool {
+func await(holds func() bool) bool { return awaitFor(patience, holds) }
+
+func awaitFor(limit time.Duration, holds func() bool) bool {
 	const between = 20 * time.Millisecond
-	for limit := time.Now().Add(patience); ; time.Sleep(between) {
+	for end := time.Now().Add(limit); ; time.Sleep(between) {
 		if holds() {
 			return true
 		}
-		if time.Now().After(limit) {
+		if time.Now().After(end) {
 			return false
 		}
 	}
