@@ -181,6 +181,7 @@ your portal
   client_id      my-portal
   client_secret  %s
   redirect_uri   %s
+  after log-out  %s
   try it         curl -s %s/.well-known/openid-configuration
-`, g.at.dilys(), trimmed(secret), f.Portal, g.at.dilys())
+`, g.at.dilys(), trimmed(secret), f.Portal, homeOf(f.Portal), g.at.dilys())
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,12 +123,21 @@ func (g ground) write(name, text string, f flags) error {
 	var b strings.Builder
 	err = t.Execute(&b, map[string]string{
 		"Dilys": g.at.dilys(), "Listen": fmt.Sprintf("127.0.0.1:%d", g.at.port), "Operations": fmt.Sprintf("127.0.0.1:%d", g.at.port+10),
-		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal,
+		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal, "PortalHome": homeOf(f.Portal),
 	})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(g.file(name), []byte(b.String()), 0o600)
+}
+
+// homeOf is the first page of a portal: where a log-out may return to.
+func homeOf(redirectURI string) string {
+	u, err := url.Parse(redirectURI)
+	if err != nil {
+		return redirectURI
+	}
+	return u.Scheme + "://" + u.Host + "/"
 }
 
 // issuer is what the simulator calls itself.

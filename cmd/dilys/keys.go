@@ -74,7 +74,11 @@ type keysRotate struct {
 func (k keysRotate) Run(ctx context.Context, con console, c *cli) error {
 	if k.Signing {
 		return c.withRecords(ctx, con, func(r *service.Records) error {
-			return r.RotateSigningKeys(ctx, actor(), time.Now)
+			if err := r.RotateSigningKeys(ctx, actor(), time.Now); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(con.out, "a running service takes the new keys up within a minute; a restart does so at once")
+			return err
 		})
 	}
 	config, err := c.load(con)

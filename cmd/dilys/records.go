@@ -206,6 +206,10 @@ func (v auditVerify) Run(ctx context.Context, con console, c *cli) error {
 		if err != nil {
 			return err
 		}
+		if head.Number == 0 {
+			_, err = fmt.Fprintln(con.out, "ok, nothing is sealed yet")
+			return err
+		}
 		_, err = fmt.Fprintf(con.out, "ok, head %s\n", head.Head())
 		return err
 	})

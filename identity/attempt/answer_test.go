@@ -17,8 +17,8 @@ import (
 func TestAnswerOpensASession(t *testing.T) {
 	r := newRig(t)
 	from := newTab()
-	a := r.depart(from, nil)
-	login, now, err := r.arrive(a, answer("one", "P9.Cp.Cd"), from)
+	state := r.begin(from, nil)
+	login, now, err := r.arrive(r.claim(state, from), answer("one", "P9.Cp.Cd"), from)
 	r.ok(err)
 	r.same(login.Step, attempt.Step{Kind: attempt.StepReturn, Return: attempt.Return{Path: "/account"}})
 	acc := r.left().Account
@@ -37,6 +37,10 @@ func TestAnswerOpensASession(t *testing.T) {
 	r.same(e, audit.Event{
 		ID: e.ID, At: epoch, Kind: audit.LoginSucceeded, Result: audit.OK, Actor: audit.Patient, Account: acc.ID, Session: want.Handle, Provider: "nhs-login",
 	})
+	again, err := r.Claim(t.Context(), state, now.browser, "nhs-login") // Back, or Reload
+	r.is(err, identity.ErrSpent)
+	r.same(again.Opened, want.Handle)
+	r.same(attempt.Next(again), login.Step)
 }
 
 func TestAnswerLimits(t *testing.T) {
@@ -228,14 +232,14 @@ func TestAnswerOfAnotherPerson(t *testing.T) {
 func TestAnswerInASecondTab(t *testing.T) {
 	r := newRig(t)
 	first := newTab()
-	one, two := r.begin(first, nil), r.begin(first, func(a *attempt.Attempt) { a.Shared = true })
+	one, two := r.begin(first, nil), r.begin(first, func(a *attempt.Attempt) { a.Shared, a.InApp = true, true })
 	before, at, err := r.arrive(r.claim(one, first), answer("one", "P9.Cm"), first)
 	r.ok(err)
 	r.now = epoch.Add(time.Minute)
 	after, now, err := r.arrive(r.claim(two, at), answer("one", "P9.Cp"), at)
 	r.ok(err)
 	want := before.Session
-	want.Seen, want.Browser, want.Shared = r.now, now.browser.Digest(), true
+	want.Seen, want.Browser, want.Shared, want.InApp = r.now, now.browser.Digest(), true, true
 	want.Limits = own.Tighter(session.SharedDevice)
 	r.same(after.Session, want)
 	if !after.Step.Elsewhere {
@@ -252,6 +256,27 @@ func TestAnswerInASecondTab(t *testing.T) {
 		}
 	}
 	r.same(causes, []string{"", "session-goes-on"})
+}
+
+// Two tabs that were both taken before either was answered do not see each other's
+// cookie: the later one is told, and the browser has one session.
+func TestAnswersOfTwoTabsAtTheSameMoment(t *testing.T) {
+	for name, second := range map[string]string{"the same patient": "one", "another person": "two"} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			from := newTab()
+			a, b := r.depart(from, nil), r.depart(from, nil)
+			seat, _ := r.seat(from)
+			_, at, err := r.arrive(a, answer("one", "P9.Cm"), from)
+			r.ok(err)
+			kept := r.left()
+			_, err = r.Answer(t.Context(), b, answer(second, "P9.Cm"), seat)
+			r.is(err, identity.ErrConflict)
+			r.same(r.left(), kept)
+			_, err = r.sessions.Read(t.Context(), at.secret)
+			r.ok(err)
+		})
+	}
 }
 
 func TestAnswerAfterTheSessionIsOver(t *testing.T) {

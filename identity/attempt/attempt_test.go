@@ -82,8 +82,8 @@ func TestClaim(t *testing.T) {
 		want     error
 	}{
 		"at once":                         {},
-		"the last instant":                {after: attempt.Life},
-		"late":                            {after: attempt.Life + tick, want: identity.ErrExpired},
+		"the last instant":                {after: 2 * time.Hour},
+		"late":                            {after: 2*time.Hour + tick, want: identity.ErrExpired},
 		"long after":                      {after: 30 * 24 * time.Hour, want: identity.ErrExpired},
 		"the clock stepped back":          {after: -time.Hour},
 		"no state":                        {change: func(p *presented) { p.state = "" }, want: identity.ErrNotFound},
@@ -91,7 +91,7 @@ func TestClaim(t *testing.T) {
 		"a state in another spelling":     {change: func(p *presented) { p.state += "=" }, want: identity.ErrNotFound},
 		"without the browser's cookie":    {change: func(p *presented) { p.browser = "" }, want: identity.ErrForeign},
 		"in another browser":              {change: func(p *presented) { p.browser = identity.NewToken() }, want: identity.ErrForeign},
-		"in another browser, late":        {after: attempt.Life + tick, change: func(p *presented) { p.browser = identity.NewToken() }, want: identity.ErrForeign},
+		"in another browser, late":        {after: 2*time.Hour + tick, change: func(p *presented) { p.browser = identity.NewToken() }, want: identity.ErrForeign},
 		"at another provider (mix-up)":    {provider: "other", want: identity.ErrForeign},
 		"at no provider":                  {provider: " ", want: identity.ErrForeign},
 		"the state for the browser's own": {change: func(p *presented) { p.browser = p.state }, want: identity.ErrForeign},
@@ -130,9 +130,15 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// An attempt that was begun without a browser is nobody's.
-func TestClaimWithoutABrowserMatchesNothing(t *testing.T) {
+// An attempt that was begun without a browser or a state is nobody's: nothing never
+// matches nothing.
+func TestClaimOfNothingMatchesNothing(t *testing.T) {
 	r := newRig(t)
+	browser := identity.NewToken()
+	_, err := r.Start(t.Context(), "", attempt.Attempt{Provider: "nhs-login", Browser: browser.Digest()})
+	r.ok(err)
+	_, err = r.Claim(t.Context(), "", browser, "nhs-login")
+	r.is(err, identity.ErrNotFound)
 	for name, browser := range map[string]identity.Digest{"no browser": {}, "an empty cookie's digest": identity.Secret("").Digest()} {
 		state := identity.NewToken()
 		_, err := r.Start(t.Context(), state, attempt.Attempt{Provider: "nhs-login", Browser: browser})
@@ -200,9 +206,17 @@ func TestAskAgain(t *testing.T) {
 		want  bool
 	}{
 		"a browser that was never here": {func(*rig) identity.Secret { return identity.NewToken() }, false},
-		"no browser":                    {func(*rig) identity.Secret { return "" }, false},
-		"on the way to the provider":    {func(r *rig) identity.Secret { from := newTab(); r.depart(from, nil); return from.browser }, false},
-		"logged in":                     {func(r *rig) identity.Secret { _, now := r.login(answer("one", "P9.Cm"), newTab()); return now.browser }, false},
+		"no browser, though someone's without one was refused": {func(r *rig) identity.Secret {
+			state := identity.NewToken()
+			_, err := r.Start(r.Context(), state, attempt.Attempt{Provider: "nhs-login", Browser: identity.Secret("").Digest()})
+			r.ok(err)
+			a, err := r.Claim(r.Context(), state, "", "nhs-login")
+			r.is(err, identity.ErrForeign)
+			r.ok(r.Refuse(r.Context(), a, "callback-foreign", "DIL-7F3K-Q2"))
+			return ""
+		}, false},
+		"on the way to the provider": {func(r *rig) identity.Secret { from := newTab(); r.depart(from, nil); return from.browser }, false},
+		"logged in":                  {func(r *rig) identity.Secret { _, now := r.login(answer("one", "P9.Cm"), newTab()); return now.browser }, false},
 		"logged out": {func(r *rig) identity.Secret {
 			login, now := r.login(answer("one", "P9.Cm"), newTab())
 			r.ok(r.sessions.End(r.Context(), login.Session, "logout"))

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -45,6 +46,20 @@ func (a Account) NHSNumber() string {
 		return ""
 	}
 	return a.Details.NHSNumber.Spaced()
+}
+
+// Phone returns the number as people read it: one of the United Kingdom with its
+// leading zero and a gap, any other as it is.
+func (a Account) Phone() string {
+	number := a.Details.Phone.Reveal()
+	if national, found := strings.CutPrefix(number, "+44"); found {
+		number = "0" + national
+	}
+	const digits, area = 11, 5
+	if len(number) != digits || number[0] != '0' {
+		return a.Details.Phone.Reveal()
+	}
+	return number[:area] + " " + number[area:]
 }
 
 // SureKey names the text for how sure we are.

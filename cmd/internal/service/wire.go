@@ -36,7 +36,7 @@ type Records struct {
 func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records, error) {
 	keys, err := store.LoadKeys(c.Keys)
 	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+		return nil, err
 	}
 	db, err := store.Open(ctx, c.storeOptions(keys, now))
 	if err != nil {
