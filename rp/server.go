@@ -111,7 +111,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now() // a stopwatch of monotonic time, not a clock to judge by
 	r, n := withNote(r)
 	answer := &answer{ResponseWriter: w, head: r.Method == http.MethodHead}
-	s.secure(w.Header())
+	if r.URL.Path != checkRoute { // read by a gateway, a thousand times a second; it is secured where it is refused
+		s.secure(w.Header())
+	}
 	defer func() {
 		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
 			s.recovered(answer, r, n, fault)
@@ -127,6 +129,7 @@ func (s *Server) recovered(w *answer, r *http.Request, n *note, fault any) {
 	if w.status != 0 {
 		return
 	}
+	s.secure(w.Header())
 	v := &visit{Server: s, w: w, r: r, note: n, lang: s.language(r), reference: identity.NewReference()}
 	v.fail(panicked(n.err))
 }

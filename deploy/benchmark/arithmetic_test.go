@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimLeft(`
-what    figure    beside  ratio  goal            
+what    figure    beside  ratio  goal            result
 binary  23.9 MiB                 at most 40 MiB  met
 check   30 µs     15 µs   2.00   at most 1.5 ×   MISSED
 `, "\n")

@@ -68,7 +68,7 @@ func number(v float64) string {
 // writeTable writes the rows under their heads.
 func writeTable(w io.Writer, rows []row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	all := [][]string{{"what", "figure", "beside", "ratio", "goal", ""}}
+	all := [][]string{{"what", "figure", "beside", "ratio", "goal", "result"}}
 	for _, r := range rows {
 		all = append(all, r.cells())
 	}

@@ -222,11 +222,12 @@ func slowHeld(t *testing.T) (waits []func(), after func(*testing.T)) {
 	w.clock.advance(61 * time.Minute)
 	must(t, w.sim.SetFaults(w.nhsLogin().preset(t, "jwks-slow")))
 	must(t, w.second.SetFaults(w.otherLogin().preset(t, "discovery-slow")))
-	return []func(){
+	during := []func(){
 		func() { w.logsIn(t, w.nhsLogin()) },
 		func() { w.Providers[1].Refresh(t.Context()) },
 		func() { w.logsIn(t, w.otherLogin()) },
-	}, func(t *testing.T) {
+	}
+	return during, func(t *testing.T) {
 		for _, from := range w.liars() {
 			w.logsIn(t, from)
 		}
