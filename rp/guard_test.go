@@ -22,6 +22,7 @@ func TestSameOrigin(t *testing.T) {
 	}{
 		"a page of ours":                               {http.MethodPost, []string{"Sec-Fetch-Site", "same-origin", "Origin", origin}, yes},
 		"a page of ours, without Origin":               {http.MethodPost, []string{"Sec-Fetch-Site", "same-origin"}, yes},
+		"a page of ours that hides where it is":        {http.MethodPost, []string{"Sec-Fetch-Site", "same-origin", "Origin", "null"}, yes},
 		"the patient's own doing":                      {http.MethodPost, []string{"Sec-Fetch-Site", "none"}, yes},
 		"a sibling under the same domain":              {http.MethodPost, []string{"Sec-Fetch-Site", "same-site", "Origin", "https://other.example.com"}, no},
 		"another site":                                 {http.MethodPost, []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, no},
@@ -73,6 +74,7 @@ func TestGuard(t *testing.T) {
 		"a form with semicolons":                {post("/logout", "a=b;c=d"), http.StatusBadRequest, "form-unreadable"},
 		"a query that can't be decoded, POSTed": {post("/logout?a=%zz", ""), http.StatusBadRequest, "form-unreadable"},
 		"a body that is no form":                {post("/logout", `{"a":"b"}`, "Content-Type", "application/json"), 0, ""},
+		"a query that can't be decoded":         {get("/help?a=%zz"), 0, ""},
 		"a GET with a body, which is not read":  {request(http.MethodGet, "/help", strings.NewReader("a=%zz"), "Sec-Fetch-Site", "cross-site"), 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,6 +221,7 @@ func TestPreferred(t *testing.T) {
 		"cymraeg, english":                 "",
 		"fr;q=1,de":                        "",
 		";;;,,,-,cy":                       "cy",
+		strings.Repeat("fr,", 9) + "cy,de":  "cy",
 		strings.Repeat("fr,", 9) + "cy":    "cy",
 		strings.Repeat("fr,", 10) + "cy":   "",
 		strings.Repeat(",", 1<<20) + "cy":  "",

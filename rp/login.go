@@ -81,7 +81,9 @@ func (v *visit) destination(values url.Values) (attempt.Return, portal.Waiting, 
 		return attempt.Return{Request: id}, waiting, nil
 	}
 	path, _ := parseReturnTo(single(values, "return"))
-	return attempt.Return{Path: path}, portal.Waiting{Door: v.ownDoor}, nil
+	own := portal.Waiting{Door: v.ownDoor}
+	own.Enough, own.Fresh = v.portals.Needs(path)
+	return attempt.Return{Path: path}, own, nil
 }
 
 // landing is the address of where a login was for.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,6 +99,22 @@ func (p *Portals) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error
 		return p.toLogin(r, challengeOf(r)), nil
 	}
 	return CheckAnswer{Status: http.StatusServiceUnavailable, Cause: "store-unavailable"}, err
+}
+
+// Needs says what a login must bring for a patient who wants that path of the
+// public URL's own host, as its gateway rules ask: which vectors would do, and
+// whether the provider must ask for everything again. Where no rule asks for
+// anything every vector does.
+func (p *Portals) Needs(path string) (enough func(identity.Trust) bool, fresh bool) {
+	h := p.gateway[p.publicHost]
+	if h == nil || path == "" {
+		return nil, false
+	}
+	d, ok := h.demandOf(http.MethodGet, path)
+	if !ok || d.public() {
+		return nil, false
+	}
+	return d.enough, slices.ContainsFunc(d.rules, func(r *Rule) bool { return r.HasMaxAge })
 }
 
 // demand finds what the request asks for, or the reason why it can't be let

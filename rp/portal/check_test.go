@@ -54,6 +54,36 @@ func (w *world) check(h http.Header, cookie identity.Secret, trusted bool) (Chec
 	return a, out
 }
 
+func TestNeedsOfAPathThatWaitsForALogin(t *testing.T) {
+	w := newWorld(t, behindGateway)
+	for path, row := range map[string]struct {
+		all   bool
+		does  string
+		fresh bool
+	}{
+		"":                {all: true},
+		"/front/":         {all: true},
+		"/front/%2e%2e/x": {does: "P9.Cm", fresh: false},
+		"/letters?a=b":    {does: "P9.Cp.Cd"},
+		"/results/1":      {does: "P9.Cm", fresh: true},
+		"/keys/":          {does: "P9.Cm"},
+		"/hello/":         {does: "P0.Cp"},
+		"/%zz":            {all: true},
+	} {
+		enough, fresh := w.Needs(path)
+		if (enough == nil) != row.all || fresh != row.fresh {
+			t.Errorf("%s: got any vector %v, fresh %v", path, enough == nil, fresh)
+			continue
+		}
+		if enough != nil && (!enough(vectors(row.does)[0]) || row.does != "P0.Cp" && enough(vectors("P5.Cm")[0])) {
+			t.Errorf("%s: wanted %s and nothing at P5 to be enough", path, row.does)
+		}
+	}
+	if enough, fresh := newWorld(t).Needs("/results/"); enough != nil || fresh {
+		t.Error("something is asked without a gateway")
+	}
+}
+
 func TestCheckAnswersWithTheSession(t *testing.T) {
 	w := newWorld(t, behindGateway)
 	w.patient("mair", "1980-02-29")

@@ -189,6 +189,11 @@ func (d demand) floor() identity.Proofing {
 	return p
 }
 
+// enough reports whether a login that reaches that vector satisfies every rule.
+func (d demand) enough(t identity.Trust) bool {
+	return !slices.ContainsFunc(d.rules, func(r *Rule) bool { return !r.Public && !t.SatisfiesAny(r.Trust) })
+}
+
 // unmet returns the first rule that the session does not satisfy at that instant.
 func (d demand) unmet(s *session.Session, now time.Time) (*Rule, bool) {
 	for _, r := range d.rules {
