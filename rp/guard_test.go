@@ -221,7 +221,7 @@ func TestPreferred(t *testing.T) {
 		"cymraeg, english":                 "",
 		"fr;q=1,de":                        "",
 		";;;,,,-,cy":                       "cy",
-		strings.Repeat("fr,", 9) + "cy,de":  "cy",
+		strings.Repeat("fr,", 9) + "cy,de": "cy",
 		strings.Repeat("fr,", 9) + "cy":    "cy",
 		strings.Repeat("fr,", 10) + "cy":   "",
 		strings.Repeat(",", 1<<20) + "cy":  "",

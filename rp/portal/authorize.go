@@ -107,7 +107,7 @@ func (p *Portals) client(params url.Values) (*Portal, string, Decision) {
 	if err != nil {
 		return nil, "", refusal(BadClient, "client-id-repeated")
 	}
-	portal := p.portals[id]
+	portal := p.portal(id)
 	if portal == nil {
 		return nil, "", refusal(BadClient, "unknown-portal")
 	}

@@ -45,7 +45,7 @@ func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience str
 	if err != nil {
 		return holder{}, err
 	}
-	portal := p.portals[claims.ClientID]
+	portal := p.portal(claims.ClientID)
 	if portal == nil || portal.Audience != claims.Audience {
 		return holder{}, fmt.Errorf("client_id: wanted a portal with that audience, got another: %w", token.ErrRefused)
 	}

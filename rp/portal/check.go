@@ -114,6 +114,7 @@ func (p *Portals) Needs(path string) (enough func(identity.Trust) bool, fresh bo
 	if !ok || d.public() {
 		return nil, false
 	}
+	d = d.at(p.now())
 	return d.enough, slices.ContainsFunc(d.rules, func(r *Rule) bool { return r.HasMaxAge })
 }
 
@@ -134,7 +135,7 @@ func (p *Portals) demand(f Forwarded) (demand, string) {
 	if !ok {
 		return demand{}, "path-without-rule"
 	}
-	return d, ""
+	return d.at(p.now()), ""
 }
 
 // hostOf returns the host as the configuration writes it, without the scheme's own

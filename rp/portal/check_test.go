@@ -54,6 +54,37 @@ func (w *world) check(h http.Header, cookie identity.Secret, trusted bool) (Chec
 	return a, out
 }
 
+func TestAnApprovalOfALowerProofEnds(t *testing.T) {
+	until := time.Time{}
+	w := newWorld(t, func(o *Options) {
+		until = o.Now().Add(time.Minute)
+		o.Gateway = &Gateway{Hosts: []Host{{Host: publicHost, Rules: []Rule{{Path: "/", Trust: vectors("P5.Cp.Cd"), LowerUntil: until}}}}}
+		for i := range o.Portals {
+			o.Portals[i].Trust, o.Portals[i].LowerUntil = vectors("P5.Cp.Cd"), until
+		}
+	})
+	w.patient("mair", "1980-02-29")
+	cookie, s := w.login("mair", "P5.Cp.Cd")
+	for _, row := range []struct {
+		name    string
+		after   time.Duration
+		status  int
+		outcome string
+	}{
+		{"on the last day", 0, http.StatusOK, "code"},
+		{"when it is over", time.Minute, http.StatusUnauthorized, "login"},
+	} {
+		w.pass(row.after)
+		if a, _ := w.check(forwarded(http.MethodGet, "/x"), cookie, true); a.Status != row.status {
+			t.Errorf("%s: check: wanted %d, got %d", row.name, row.status, a.Status)
+		}
+		d := w.authorize(asks(nil), s)
+		if gave := d.Kind == Redirect && strings.Contains(d.URL, "code="); gave != (row.outcome == "code") || !gave && d.Kind != Login {
+			t.Errorf("%s: wanted a %s, got %+v", row.name, row.outcome, d)
+		}
+	}
+}
+
 func TestNeedsOfAPathThatWaitsForALogin(t *testing.T) {
 	w := newWorld(t, behindGateway)
 	for path, row := range map[string]struct {

@@ -37,7 +37,7 @@ func (p *Portals) authenticate(r *http.Request, form url.Values) (*Portal, *prot
 }
 
 func (p *Portals) publicClient(id string) (*Portal, *protocolError) {
-	portal := p.portals[id]
+	portal := p.portal(id)
 	if portal == nil || !portal.public() {
 		return nil, invalidClient("client-not-proved", "wanted client_secret_basic with a known client_id")
 	}
@@ -54,7 +54,7 @@ func (p *Portals) basicClient(r *http.Request) (*Portal, *protocolError) {
 	}
 	id, idErr := url.QueryUnescape(encodedID)
 	secret, secretErr := url.QueryUnescape(encodedSecret)
-	portal := p.portals[id]
+	portal := p.portal(id)
 	if idErr != nil || secretErr != nil || portal == nil || !portal.provedBy(secret) {
 		return nil, wrong
 	}

@@ -73,12 +73,12 @@ func (p *Portals) readWish(ctx context.Context, values map[string]string) (wish,
 		if err != nil && !isBadToken(err) {
 			return w, err
 		}
-		w.portal, w.session, w.account = p.portals[hint.Audience], hint.SessionID, hint.Subject
+		w.portal, w.session, w.account = p.portal(hint.Audience), hint.SessionID, hint.Subject
 		if err != nil || w.portal == nil || values["client_id"] != "" && values["client_id"] != w.portal.ID {
 			return wish{cause: "bad-id-token-hint", language: w.language}, nil
 		}
 		w.params.Set("id_token_hint", raw)
-	} else if w.portal = p.portals[values["client_id"]]; w.portal != nil {
+	} else if w.portal = p.portal(values["client_id"]); w.portal != nil {
 		w.session = values["logout_hint"]
 		w.params.Set("client_id", w.portal.ID)
 	}

@@ -35,6 +35,7 @@ type Portal struct {
 	Secret                 identity.Secret   // empty: a public client, which must use PKCE
 	Scopes                 []string
 	Trust                  []identity.Trust // the floor: one of these must be reached
+	LowerUntil             time.Time        // when vectors below P9 stop being enough; zero: never
 	MinimumAge             int              // in years; 0: not asked
 	Provider               string           // id of the provider to go to straight away; empty: the patient chooses
 	Audience               string           // aud of its access tokens; empty: ID
@@ -50,6 +51,29 @@ func (p *Portal) provedBy(secret string) bool { return p.Secret.Equal(identity.S
 
 // pkceRequired reports whether a code_challenge must come.
 func (p *Portal) pkceRequired() bool { return p.public() || !p.PKCEOptional }
+
+// at returns the portal as it is at that instant: once its approval of a lower
+// proof is over, the same credentials are asked for at P9.
+func (p *Portal) at(now time.Time) *Portal {
+	if p == nil || !lapsed(p.LowerUntil, now) {
+		return p
+	}
+	strict := *p
+	strict.Trust = atP9(p.Trust)
+	return &strict
+}
+
+// lapsed reports whether an approval that lasts until then is over.
+func lapsed(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
+
+// atP9 returns the vectors with their level raised to P9.
+func atP9(vectors []identity.Trust) []identity.Trust {
+	raised := slices.Clone(vectors)
+	for i := range raised {
+		raised[i].P = identity.P9
+	}
+	return raised
+}
 
 // door is what the portal admits, for a login that it waits for.
 func (p *Portal) door() attempt.Door {
@@ -175,6 +199,9 @@ func (p *Portals) add(one Portal) error {
 	return nil
 }
 
+// portal returns the portal of that id as it is now, or nil.
+func (p *Portals) portal(id string) *Portal { return p.portals[id].at(p.now()) }
+
 // Waiting is what the login pages may know of the portal that waits for a login.
 type Waiting struct {
 	Portal   string // id
@@ -227,7 +254,7 @@ func (p *Portals) request(ctx context.Context, id string) (grant.Request, *Porta
 	if err != nil {
 		return grant.Request{}, nil, fmt.Errorf("read the waiting request: %w", err)
 	}
-	portal := p.portals[r.Portal]
+	portal := p.portal(r.Portal)
 	if portal == nil || !slices.Contains(portal.RedirectURIs, r.RedirectURI) {
 		return grant.Request{}, nil, fmt.Errorf("portal of the waiting request: %w", identity.ErrNotFound)
 	}

@@ -29,6 +29,7 @@ type Rule struct {
 	Methods    []string // none: every method
 	Public     bool     // asks for nothing, and tells nothing of the patient
 	Trust      []identity.Trust
+	LowerUntil time.Time     // when vectors below P9 stop being enough; zero: never
 	MaxAge     time.Duration // valid with HasMaxAge
 	HasMaxAge  bool
 	NoActivity bool // what comes here is not the patient's act: it renews nothing
@@ -187,6 +188,19 @@ func (d demand) floor() identity.Proofing {
 		}
 	}
 	return p
+}
+
+// at returns the demand as it is at that instant: a rule whose approval of a lower
+// proof is over asks for the same credentials at P9.
+func (d demand) at(now time.Time) demand {
+	for i, r := range d.rules {
+		if lapsed(r.LowerUntil, now) {
+			strict := *r
+			strict.Trust = atP9(r.Trust)
+			d.rules[i] = &strict
+		}
+	}
+	return d
 }
 
 // enough reports whether a login that reaches that vector satisfies every rule.

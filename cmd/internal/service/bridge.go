@@ -126,8 +126,16 @@ func (p Portal) portal() portal.Portal {
 	return portal.Portal{
 		ID: p.ID, Name: p.Name, RedirectURIs: p.RedirectURIs, PostLogoutRedirectURIs: p.PostLogoutRedirectURIs,
 		Secret: p.ClientSecret, Scopes: p.Scopes, Trust: p.Trust, MinimumAge: p.MinimumAge, Provider: p.Provider,
-		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional,
+		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional, LowerUntil: p.LowerProof.until(),
 	}
+}
+
+// until is when the approval is over; zero where none was needed.
+func (l *LowerProof) until() time.Time {
+	if l == nil {
+		return time.Time{}
+	}
+	return l.Until
 }
 
 func (c *Config) gateway() *portal.Gateway {
@@ -140,7 +148,7 @@ func (c *Config) gateway() *portal.Gateway {
 		for _, r := range h.Rules {
 			host.Rules = append(host.Rules, portal.Rule{
 				Path: r.Path, Methods: r.Methods, Public: r.Public, Trust: r.Trust, MaxAge: r.MaxAge, HasMaxAge: r.MaxAge > 0,
-				NoActivity: r.NoActivity,
+				NoActivity: r.NoActivity, LowerUntil: r.LowerProof.until(),
 			})
 		}
 		g.Hosts = append(g.Hosts, host)
