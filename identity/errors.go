@@ -1,6 +1,9 @@
 package identity
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Shared sentinels, told apart with [errors.Is]. Stores and rooms wrap them with
 // what was looked for, never with a person's value.
@@ -25,3 +28,10 @@ var (
 	// ErrUnderAge says that the patient is younger than this door admits.
 	ErrUnderAge = errors.New("under the minimum age")
 )
+
+// IsOver tells a thing that is no more (unknown, expired, used, or of a closed
+// account) from a store that can't say.
+func IsOver(err error) bool {
+	over := []error{ErrNotFound, ErrExpired, ErrSpent, ErrDisabled}
+	return slices.ContainsFunc(over, func(target error) bool { return errors.Is(err, target) })
+}

@@ -140,52 +140,6 @@ func (v *visit) portalRefusal(d portal.Decision) error {
 	return r
 }
 
-// endSession logs out at a portal's wish (RP-Initiated Logout 1.0).
-func (s *Server) endSession(v *visit) error {
-	seat := v.seat()
-	seat.Confirmed = v.r.Method == http.MethodPost // of our own origin: another's became a GET
-	d, err := v.portals.EndSession(v.r.Context(), v.values(), seat)
-	if err != nil {
-		return err
-	}
-	return v.decide(d)
-}
-
-func (v *visit) askLogout(d portal.Decision) error {
-	v.path = "/end-session"
-	if len(d.Fields) > 0 {
-		v.path += "?" + d.Fields.Encode()
-	}
-	ask := page.LogoutConfirm{Action: "/end-session"}
-	if d.Portal != nil {
-		ask.Portal = d.Portal.Name
-	}
-	var origins []string
-	for _, name := range sortedKeys(d.Fields) {
-		ask.Hidden = append(ask.Hidden, page.Field{Name: name, Value: d.Fields.Get(name)})
-	}
-	if to := originOf(d.Fields.Get("post_logout_redirect_uri")); to != "" {
-		origins = append(origins, to)
-	}
-	return v.show(http.StatusOK, ask, origins...)
-}
-
-func (v *visit) loggedOutFor(d portal.Decision) error {
-	if v.session != nil {
-		v.forget()
-	}
-	v.session = nil
-	v.clearBrowser()
-	if d.Kind == portal.LoggedOutTo {
-		return v.redirect(d.URL)
-	}
-	gone := page.LoggedOut{Return: d.URL}
-	if d.Portal != nil {
-		gone.Portal = d.Portal.Name
-	}
-	return v.show(http.StatusOK, gone)
-}
-
 func originOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

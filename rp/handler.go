@@ -2,6 +2,7 @@ package rp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,7 +54,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, n *note) (*visit, 
 	switch {
 	case err == nil:
 		v.session = &found
-	case isOver(err):
+	case identity.IsOver(err):
 		if found.Shared { // nothing stays on a device that is not the patient's
 			v.cookies.clear(w, languageCookie)
 		}
@@ -61,16 +62,6 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, n *note) (*visit, 
 		return v, fmt.Errorf("read the session: %w", err)
 	}
 	return v, nil
-}
-
-// isOver tells a session that is no more from a store that can't say.
-func isOver(err error) bool {
-	for _, over := range []error{identity.ErrNotFound, identity.ErrExpired, identity.ErrSpent, identity.ErrDisabled} {
-		if errors.Is(err, over) {
-			return true
-		}
-	}
-	return false
 }
 
 // patient wraps a handler into the front door's guards, in order: bounds, origin,
@@ -307,4 +298,39 @@ func noteOf(r *http.Request) *note {
 		return n
 	}
 	return new(note)
+}
+
+// machine wraps a face that programs call. It answers protocol errors itself; what
+// it returns is unexpected, and is told apart only into "try again" and "broken".
+func (s *Server) machine(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil {
+			return
+		}
+		n := noteOf(r)
+		n.reference, n.cause, n.err = identity.NewReference(), "unexpected", err
+		status, code := http.StatusInternalServerError, "server_error"
+		if errors.Is(err, identity.ErrUnavailable) {
+			n.cause, status, code = "store-unavailable", http.StatusServiceUnavailable, "temporarily_unavailable"
+			w.Header().Set("Retry-After", "10")
+		}
+		if answered, ok := w.(*answer); ok && answered.status != 0 {
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": n.reference})
+	})
+}
+
+// Note lets rp/portal say, for the one log line of a request, which portal it was
+// for and by which rule it was refused.
+func Note(ctx context.Context, portalID, cause string) {
+	if n, ok := ctx.Value(noteKey{}).(*note); ok {
+		n.portal = portalID
+		if cause != "" {
+			n.cause = cause
+		}
+	}
 }

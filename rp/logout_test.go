@@ -81,3 +81,19 @@ func TestLogoutAsksBefore(t *testing.T) {
 		t.Errorf("without a session it leads to %q", w.Header().Get("Location"))
 	}
 }
+
+// While the store is away nothing but "log out" itself takes a session out of the
+// browser: a page that failed to load must not log anybody out.
+func TestNothingElseClearsTheBrowser(t *testing.T) {
+	for name, r := range map[string]*http.Request{
+		"a page": get("/account"), "the question before": get("/logout"), "a form of another page": post("/session/active", ""),
+	} {
+		h := newHouse(t)
+		secret := h.loggedIn()
+		h.down = errDown
+		w := h.ask(withSession(r, secret))
+		if w.Code != http.StatusServiceUnavailable || len(w.Header()["Set-Cookie"]) != 0 || w.Header().Get("Clear-Site-Data") != "" {
+			t.Errorf("%s: got %d, %q", name, w.Code, w.Header()["Set-Cookie"])
+		}
+	}
+}

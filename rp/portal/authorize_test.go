@@ -453,7 +453,7 @@ func TestARequestExpires(t *testing.T) {
 	if d := w.resume(id, s); d.Refusal != TooLate || d.Portal.ID != health || d.URL != "https://portal.example.org" {
 		t.Errorf("got %+v", d)
 	}
-	if waiting, err := w.Waiting(context.Background(), id); !isOver(err) || waiting.Portal != health {
+	if waiting, err := w.Waiting(context.Background(), id); !identity.IsOver(err) || waiting.Portal != health {
 		t.Errorf("got %+v, %v", waiting, err)
 	}
 	for name, id := range map[string]string{"unknown": "nothing", "empty": "", "long": strings.Repeat("x", 10_000)} {

@@ -87,7 +87,7 @@ func grantOf(tokenID string) string {
 }
 
 // isBadToken tells a token that opens nothing from trouble of ours.
-func isBadToken(err error) bool { return errors.Is(err, token.ErrRefused) || isOver(err) }
+func isBadToken(err error) bool { return errors.Is(err, token.ErrRefused) || identity.IsOver(err) }
 
 // portalAudience returns the audience that the token names, if it is that of a
 // portal of ours. It is not verified: it only chooses which audience to ask the

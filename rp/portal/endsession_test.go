@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -151,7 +152,7 @@ func TestAConfirmedWishGoesOn(t *testing.T) {
 func (w *world) live(s *session.Session) *session.Session {
 	found, err := w.room.ByHandle(context.Background(), s.Handle)
 	if err != nil {
-		if !isOver(err) {
+		if !identity.IsOver(err) {
 			w.t.Fatal(err)
 		}
 		return nil

@@ -10,7 +10,6 @@ package portal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -271,14 +270,4 @@ func originOf(address string) string {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-// isOver tells a thing that is no more from a store that can't say.
-func isOver(err error) bool {
-	for _, over := range []error{identity.ErrNotFound, identity.ErrExpired, identity.ErrSpent, identity.ErrDisabled} {
-		if errors.Is(err, over) {
-			return true
-		}
-	}
-	return false
 }

@@ -174,7 +174,7 @@ func (p *Portals) redeem(ctx context.Context, portal *Portal, c grant.Code) (ses
 		return err
 	})
 	switch {
-	case isOver(err), errors.Is(err, identity.ErrForeign):
+	case identity.IsOver(err), errors.Is(err, identity.ErrForeign):
 		return session.Session{}, invalidGrant("session-over")
 	case errors.Is(err, identity.ErrUnderAge):
 		return session.Session{}, invalidGrant("under-age")
