@@ -134,10 +134,14 @@ func TestSessionOfAVisit(t *testing.T) {
 		"no cookie":                     {cookie: func(identity.Secret) string { return "" }, status: http.StatusOK},
 		"an unknown secret":             {cookie: func(identity.Secret) string { return identity.NewToken().Reveal() }, status: http.StatusOK},
 		"a cookie that is none of ours": {cookie: func(s identity.Secret) string { return s.Reveal() + "x" }, status: http.StatusOK},
-		"ended":                         {change: func(_ *house, s *session.State) { s.Ended = epoch }, status: http.StatusOK},
-		"idle":                          {change: func(_ *house, s *session.State) { s.Seen = epoch.Add(-s.Limits.Idle) }, status: http.StatusOK},
-		"of an earlier epoch":           {change: func(_ *house, s *session.State) { s.AccountEpoch++ }, status: http.StatusOK},
-		"of a disabled account":         {change: func(_ *house, s *session.State) { s.Admitted = false }, status: http.StatusOK},
+		"a cookie that is none of ours is not looked up": {
+			change: func(h *house, _ *session.State) { h.down = errDown },
+			cookie: func(s identity.Secret) string { return s.Reveal() + "x" }, status: http.StatusOK,
+		},
+		"ended":                 {change: func(_ *house, s *session.State) { s.Ended = epoch }, status: http.StatusOK},
+		"idle":                  {change: func(_ *house, s *session.State) { s.Seen = epoch.Add(-s.Limits.Idle) }, status: http.StatusOK},
+		"of an earlier epoch":   {change: func(_ *house, s *session.State) { s.AccountEpoch++ }, status: http.StatusOK},
+		"of a disabled account": {change: func(_ *house, s *session.State) { s.Admitted = false }, status: http.StatusOK},
 		"over, on a device that is shared": {
 			change: func(_ *house, s *session.State) { s.Shared, s.Ended = true, epoch }, status: http.StatusOK, clears: true,
 		},

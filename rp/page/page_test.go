@@ -525,3 +525,22 @@ func TestLogos(t *testing.T) {
 		}
 	}
 }
+
+func TestAccessibilityStatementPromisesNoLanguageThatIsNotThere(t *testing.T) {
+	o := pagetest.Options()
+	o.Languages = []string{page.English}
+	pages, err := page.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := pages.Render(page.Frame{Lang: page.English}, page.AccessibilityStatement{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(body), "in Welsh") {
+		t.Error("Welsh is promised, and is not configured")
+	}
+	if both := render(t, page.Frame{Lang: page.English}, page.AccessibilityStatement{}); !strings.Contains(string(both), "in Welsh") {
+		t.Error("Welsh is there, and is not told")
+	}
+}
