@@ -199,6 +199,10 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 	var login Login
 	e := &audit.Event{Actor: audit.Patient, Provider: answer.Provider}
 	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		seat, err := r.present(ctx, seat)
+		if err != nil {
+			return err
+		}
 		acc, err := r.accounts.Admit(ctx, answer, a.Language)
 		if err != nil {
 			return err
@@ -228,6 +232,24 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 		return Login{}, err
 	}
 	return login, nil
+}
+
+// present reads the session of that seat again, inside the act: an operator may have
+// ended it while the provider was asked.
+func (r *Attempts) present(ctx context.Context, seat Seat) (Seat, error) {
+	if seat.Session == nil {
+		return seat, nil
+	}
+	s, err := r.sessions.ByHandle(ctx, seat.Session.Handle)
+	switch {
+	case err == nil:
+		seat.Session = &s
+	case identity.IsOver(err):
+		seat.Session = nil
+	default:
+		return seat, err
+	}
+	return seat, nil
 }
 
 // raises reports whether the answer may raise the session of that seat: only if
@@ -282,10 +304,13 @@ func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, 
 		return r.open(ctx, a, acc, seat, evidence)
 	case seat.Session.Account != acc.ID:
 		return Login{}, ErrOtherPerson
-	case !a.raises(seat):
+	case !a.raises(seat) && seat.Session.Epoch == acc.Epoch:
 		evidence = seat.Session.Evidence
 	}
+	// An epoch that Admit has raised says that the old evidence is no longer true:
+	// the session goes on with the new one alone.
 	s := *seat.Session
+	s.Age = acc.Details().Age(r.now())
 	s.Browser, s.Epoch, s.Shared, s.InApp = seat.Browser, acc.Epoch, s.Shared || a.Shared, s.InApp || a.InApp
 	s.Limits = s.Limits.Tighter(r.limitsOf(a))
 	secret, s, err := r.sessions.Raise(ctx, s, seat.Secret, evidence)

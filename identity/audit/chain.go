@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -129,9 +128,13 @@ func message(prev []byte, b Batch, events []Event) []byte {
 		m = binary.BigEndian.AppendUint64(m, uint64(e.At.UnixMicro()))
 		for _, s := range []string{
 			e.ID, string(e.Kind), string(e.Result), e.Actor, e.Reference, e.Account, e.Session,
-			e.Provider, e.Portal, e.Cause, strings.Join(e.Fields, " "), e.Reason,
+			e.Provider, e.Portal, e.Cause, e.Reason,
 		} {
 			add(s)
+		}
+		m = binary.BigEndian.AppendUint32(m, uint32(len(e.Fields)))
+		for _, field := range e.Fields {
+			add(field)
 		}
 	}
 	return m

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Explain tells an event in plain words, several lines, without any value of a
@@ -27,9 +28,17 @@ func Explain(e Event, words func(cause string) (string, bool)) string {
 	line("provider", e.Provider)
 	line("service", e.Portal)
 	line("fields", strings.Join(e.Fields, ", "))
-	line("reason", e.Reason)
+	line("reason", strings.Map(printable, e.Reason))
 	line("reference", e.Reference)
 	return b.String()
+}
+
+// printable keeps what an operator typed from forging a line of its own.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
 }
 
 func explainCause(cause string, words func(string) (string, bool)) string {
