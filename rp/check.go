@@ -10,9 +10,6 @@ import (
 // about came with it). It writes no page and sets no cookie.
 func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
 	answer, err := s.portals.Check(r.Context(), portal.ReadCheck(r, s.cookies.secret(r, sessionCookie), s.proxies.believes(r)))
-	if answer.Status != http.StatusOK {
-		s.secure(w.Header())
-	}
 	answer.SetHeader(w.Header())
 	noteOf(r).cause, noteOf(r).err = answer.Cause, err
 	w.WriteHeader(answer.Status)

@@ -262,8 +262,17 @@ func contentSecurityPolicy(formAction []string) string {
 		"base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action " + strings.Join(append([]string{"'self'"}, formAction...), " ")
 }
 
-// secure sets what stands on every answer, errors included.
+// secure sets what stands on every answer, errors included. The values are shared
+// by all answers: whoever wants another one puts it in their place.
 func (s *Server) secure(h http.Header) {
+	for name, value := range s.guards {
+		h[name] = value
+	}
+}
+
+// guards are the headers of [Server.secure].
+func guards(plainHTTP bool) http.Header {
+	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -274,9 +283,10 @@ func (s *Server) secure(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
-	if !s.cookies.plainHTTP {
+	if !plainHTTP {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
+	return h
 }
 
 // note is what the one log line of a request says beside the obvious. Handlers

@@ -64,6 +64,7 @@ type Server struct {
 	observe     func(route string, status int, took time.Duration)
 	crossOrigin *http.CrossOriginProtection
 	refusals    *budget
+	guards      http.Header // what stands on every answer
 	routes      http.Handler
 	allowed     func(*http.Request) []string // the methods that a path takes
 }
@@ -83,6 +84,7 @@ func New(o Options) *Server {
 		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, now: o.Now, log: o.Log, observe: o.Observe,
 		crossOrigin: http.NewCrossOriginProtection(), refusals: newBudget(refusalBurst, refusalPerSecond),
 	}
+	s.guards = guards(o.PlainHTTP)
 	s.routes = s.router()
 	return s
 }
@@ -111,9 +113,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now() // a stopwatch of monotonic time, not a clock to judge by
 	r, n := withNote(r)
 	answer := &answer{ResponseWriter: w, head: r.Method == http.MethodHead}
-	if r.URL.Path != checkRoute { // read by a gateway, a thousand times a second; it is secured where it is refused
-		s.secure(w.Header())
-	}
+	s.secure(w.Header())
 	defer func() {
 		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
 			s.recovered(answer, r, n, fault)
@@ -129,7 +129,6 @@ func (s *Server) recovered(w *answer, r *http.Request, n *note, fault any) {
 	if w.status != 0 {
 		return
 	}
-	s.secure(w.Header())
 	v := &visit{Server: s, w: w, r: r, note: n, lang: s.language(r), reference: identity.NewReference()}
 	v.fail(panicked(n.err))
 }
