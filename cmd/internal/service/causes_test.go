@@ -9,7 +9,7 @@ import (
 )
 
 // causeLiteral finds where the front door and the portal side name a cause.
-var causeLiteral = regexp.MustCompile(`(?:refuse\([^)"]*|refusal\([^)"]*|tooLate\([^)"]*|invalid\(|Cause: +|&fault\{"[a-z_]+", "[^"]*", )"([a-z-]+)"`)
+var causeLiteral = regexp.MustCompile(`(?:refuse(?:Form)?\([^)"]*|invalid(?:Grant|Client)\(|Fault: +|[cC]ause(?:: +| = )|refusal\([^)"]*|tooLate\([^)"]*|invalid\(|&fault\{(?:"[a-z_]+"|\w+), "[^"]*", )"([a-z-]+)"`)
 
 func TestEveryCauseIsExplained(t *testing.T) {
 	found := map[string]bool{}
