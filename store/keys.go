@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -20,7 +22,7 @@ import (
 )
 
 // Keys is the sealing keyset: what makes a stolen database worthless, and a lost
-// folder a lost database. It is three Tink keysets in files, each with one key in
+// folder a lost database. It is four Tink keysets in files, each with one key in
 // use, the next one waiting, and the earlier ones kept for what they sealed.
 //
 // The next key stands in the file before it is used, so that a replica that was
@@ -30,13 +32,14 @@ type Keys struct {
 	prefix  []byte          // how everything sealed by the primary begins
 	index   *prf.Set        // index.json: HMAC-SHA256 for blind indexes
 	chain   tink.MAC        // audit.json: HMAC-SHA256 over the chain of events
-	infos   []KeyInfo       // of all three
+	pepper  *prf.Set        // pepper.json: HMAC-SHA256 over passwords and short codes
+	infos   []KeyInfo       // of all four
 	names   map[uint32]bool // ids of the index keys
 }
 
 // KeyInfo speaks of a key without its value.
 type KeyInfo struct {
-	Keyset  string // "sealing", "index" or "audit"
+	Keyset  string // "sealing", "index", "audit" or "pepper"
 	ID      string
 	Primary bool // in use
 	Next    bool // waits for the next rotation
@@ -50,6 +53,7 @@ var keysets = []struct {
 	{"sealing", aead.AES256GCMKeyTemplate},
 	{"index", prf.HMACSHA256PRFKeyTemplate},
 	{"audit", mac.HMACSHA256Tag256KeyTemplate},
+	{"pepper", prf.HMACSHA256PRFKeyTemplate},
 }
 
 // Modes of what only the service's own user may read.
@@ -60,7 +64,8 @@ const (
 )
 
 // InitKeys makes the folder and its keysets. It never overwrites a key: where one
-// of the files is, it refuses.
+// of the files is, it refuses. A folder that lacks the pepper alone is that of an
+// earlier version, and is completed.
 func InitKeys(dir string) error {
 	if err := os.MkdirAll(dir, keysFolderMode); err != nil {
 		return fmt.Errorf("keys: %w", err)
@@ -68,12 +73,14 @@ func InitKeys(dir string) error {
 	if err := checkMode(dir); err != nil {
 		return err
 	}
-	for _, k := range keysets {
-		if _, err := os.Lstat(keysetPath(dir, k.name)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("keys: wanted no %s yet, got one: it is never overwritten", keysetPath(dir, k.name))
-		}
+	missing := missingKeysets(dir)
+	if len(missing) < len(keysets) && !slices.Equal(missing, []string{"pepper"}) {
+		return fmt.Errorf("keys: wanted no keyset in %s yet, got one: it is never overwritten", dir)
 	}
 	for _, k := range keysets {
+		if !slices.Contains(missing, k.name) {
+			continue
+		}
 		handle, err := rotated(nil, k.template())
 		if err != nil {
 			return fmt.Errorf("keys: make %s: %w", k.name, err)
@@ -83,6 +90,17 @@ func InitKeys(dir string) error {
 		}
 	}
 	return nil
+}
+
+// missingKeysets names the keysets that the folder lacks.
+func missingKeysets(dir string) []string {
+	var names []string
+	for _, k := range keysets {
+		if _, err := os.Lstat(keysetPath(dir, k.name)); errors.Is(err, os.ErrNotExist) {
+			names = append(names, k.name)
+		}
+	}
+	return names
 }
 
 // RotateKeys puts the waiting key of each keyset in use and makes the next one.
@@ -158,10 +176,11 @@ func LoadKeys(dir string) (*Keys, error) {
 		}
 		k.infos = append(k.infos, infos...)
 	}
-	var faults [3]error
+	var faults [4]error
 	k.sealing, faults[0] = aead.New(handles["sealing"])
 	k.index, faults[1] = prf.NewPRFSet(handles["index"])
 	k.chain, faults[2] = mac.New(handles["audit"])
+	k.pepper, faults[3] = prf.NewPRFSet(handles["pepper"])
 	if err := errors.Join(faults[:]...); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
@@ -177,6 +196,32 @@ func (k *Keys) List() []KeyInfo { return append([]KeyInfo(nil), k.infos...) }
 
 // AuditMAC returns the code that chains audit events.
 func (k *Keys) AuditMAC() audit.MAC { return k.chain }
+
+// PepperInUse names the pepper that new digests are made under.
+func (k *Keys) PepperInUse() uint32 { return k.pepper.PrimaryID }
+
+// Peppers names every pepper, the one in use first: a digest that was made before
+// a rotation is found under an earlier one.
+func (k *Keys) Peppers() []uint32 {
+	all := []uint32{k.pepper.PrimaryID}
+	for id := range k.pepper.PRFs {
+		if id != k.pepper.PrimaryID {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// Pepper returns the HMAC-SHA256 of a low-entropy secret (a password, a short
+// code) under that pepper, for that purpose: what a stolen database can't be
+// guessed against. It fails for a pepper that the folder lacks.
+func (k *Keys) Pepper(id uint32, purpose string, secret []byte) ([]byte, error) {
+	code, known := k.pepper.PRFs[id]
+	if !known {
+		return nil, fmt.Errorf("keys: wanted pepper %d, got none", id)
+	}
+	return code.ComputePRF(append([]byte("dilys pepper\x00"+purpose+"\x00"), secret...), sha256.Size)
+}
 
 func describe(name string, handle *keyset.Handle) ([]KeyInfo, error) {
 	var infos []KeyInfo

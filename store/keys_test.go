@@ -33,7 +33,7 @@ func TestInitKeysIsForTheOwnerAlone(t *testing.T) {
 }
 
 func TestInitKeysOverwritesNothing(t *testing.T) {
-	for _, name := range []string{"sealing", "index", "audit"} {
+	for _, name := range []string{"sealing", "index", "audit", "pepper"} {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -51,6 +51,24 @@ func TestInitKeysOverwritesNothing(t *testing.T) {
 		if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 			t.Errorf("%s: wanted nothing half-made, got %d files", name, len(entries))
 		}
+	}
+}
+
+func TestInitKeysCompletesAnEarlierFolder(t *testing.T) {
+	dir := storetest.KeysFolder(t)
+	before, err := os.ReadFile(store.KeysetPath(dir, "sealing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(store.KeysetPath(dir, "pepper")); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.InitKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	storetest.LoadKeys(t, dir)
+	if after, _ := os.ReadFile(store.KeysetPath(dir, "sealing")); string(after) != string(before) {
+		t.Error("a key that was there was replaced")
 	}
 }
 
@@ -90,10 +108,10 @@ func TestRotateKeysPutsTheWaitingKeyInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := storetest.LoadKeys(t, dir).List()
-	if len(before) != 6 || len(after) != 9 {
-		t.Fatalf("wanted 2 keys in each of 3 keysets and then 3, got %d and %d in all", len(before), len(after))
+	if len(before) != 8 || len(after) != 12 {
+		t.Fatalf("wanted 2 keys in each of 4 keysets and then 3, got %d and %d in all", len(before), len(after))
 	}
-	for i := range 3 {
+	for i := range 4 {
 		first, waiting := before[2*i], before[2*i+1]
 		got := after[3*i : 3*i+3]
 		want := []store.KeyInfo{
@@ -146,7 +164,7 @@ func TestOpenRefusesOtherKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		dir := storetest.KeysFolder(t)
 		storetest.Open(t, url, storetest.LoadKeys(t, dir), nil)
-		for _, name := range []string{"all", "sealing", "index", "audit"} {
+		for _, name := range []string{"all", "sealing", "index", "audit", "pepper"} {
 			other := storetest.KeysFolder(t)
 			if name != "all" {
 				swapped := other
@@ -158,7 +176,7 @@ func TestOpenRefusesOtherKeys(t *testing.T) {
 				if err := errors.Join(err, os.Chmod(other, 0o700), os.WriteFile(store.KeysetPath(other, name), content, 0o600)); err != nil {
 					t.Fatal(err)
 				}
-				for _, each := range []string{"sealing", "index", "audit"} {
+				for _, each := range []string{"sealing", "index", "audit", "pepper"} {
 					if err := os.Chmod(store.KeysetPath(other, each), 0o600); err != nil {
 						t.Fatal(err)
 					}

@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dilys-id/dilys/identity"
@@ -142,9 +144,21 @@ func (db *DB) checkKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return db.checkKeyset(ctx, "audit",
+	err = db.checkKeyset(ctx, "audit",
 		func() ([]byte, error) { return db.keys.chain.ComputeMAC([]byte(keyCheckText)) },
 		func(mark []byte) bool { return db.keys.chain.VerifyMAC(mark, []byte(keyCheckText)) == nil })
+	if err != nil {
+		return err
+	}
+	pepper := func(id uint32) ([]byte, error) { return db.keys.Pepper(id, "check", []byte(keyCheckText)) }
+	return db.checkKeyset(ctx, "pepper",
+		func() ([]byte, error) { return pepper(db.keys.PepperInUse()) },
+		func(mark []byte) bool {
+			return slices.ContainsFunc(db.keys.Peppers(), func(id uint32) bool {
+				made, err := pepper(id)
+				return err == nil && subtle.ConstantTimeCompare(made, mark) == 1
+			})
+		})
 }
 
 func (db *DB) checkKeyset(ctx context.Context, name string, leave func() ([]byte, error), known func([]byte) bool) error {
