@@ -37,7 +37,7 @@ func TestUKMobile(t *testing.T) {
 		"abroad":                {"+33612345678", false},
 		"a digit too few":       {"07400 12345", false},
 		"a digit too many":      {"07400 1234567", false},
-		"+44 of something else": {"+4412", false},
+		"+44 of something else": {"+44121", false},
 	} {
 		p, err := identity.ParsePhone(row.number)
 		if err != nil {
