@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity/token"
+	"github.com/dilys-id/dilys/rp/outside"
 )
 
 const (
@@ -57,7 +58,7 @@ func parseMetadata(doc []byte, issuer string, loopback bool) (*metadata, error) 
 		{"jwks_uri", &m.jwks},
 	} {
 		*e.into, _ = c.text(e.name)
-		if err := checkEndpoint(*e.into, loopback); err != nil {
+		if err := outside.CheckEndpoint(*e.into, loopback); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.name, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/token"
+	"github.com/dilys-id/dilys/rp/outside"
 )
 
 // oauth returns the client for x/oauth2. The style of authentication is always
@@ -100,7 +101,7 @@ func judgeExchange(err error) *Refusal {
 func judgeSilence(err error) *Refusal {
 	var way *url.Error
 	if errors.As(err, &way) {
-		return down(causeTokenEndpoint, fmt.Errorf("token endpoint: %w", inOurWords(err)))
+		return down(causeTokenEndpoint, fmt.Errorf("token endpoint: %w", outside.InOurWords(err)))
 	}
 	return down(causeTokenAnswer, fault("token endpoint: wanted tokens in JSON, got something else"))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/token"
+	"github.com/dilys-id/dilys/rp/outside"
 )
 
 // The kinds of provider.
@@ -68,7 +69,7 @@ type Options struct {
 
 // The bounds of a conversation.
 const (
-	connectWithin = 2 * time.Second
+	connectWithin = outside.ConnectWithin
 	answerWithin  = 8 * time.Second // all of Begin, Finish, Refresh or Test's single steps
 	maxDocument   = 256 << 10
 	assertionLife = time.Minute // a client assertion is used at once
@@ -118,7 +119,7 @@ func New(cfg Config, o Options) (*Provider, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Provider{
-		cfg: cfg, now: o.Now, log: o.Log, client: newClient(cfg.LoopbackHTTP), within: answerWithin,
+		cfg: cfg, now: o.Now, log: o.Log, client: outside.NewClient(maxDocument, cfg.LoopbackHTTP), within: answerWithin,
 		pulse: &pulse{since: o.Now()},
 	}
 	switch cfg.Kind {
@@ -151,7 +152,7 @@ func (c Config) check() []error {
 	}
 	want(c.ID != "" && c.ClientID != "" && c.RedirectURI != "", "wanted an id, a client id and a redirect URI, got an empty one")
 	want(c.Kind == NHSLogin || c.Kind == OIDC, "kind: wanted %s or %s, got %.40q", NHSLogin, OIDC, c.Kind)
-	if err := checkEndpoint(c.Issuer, c.LoopbackHTTP); err != nil {
+	if err := outside.CheckEndpoint(c.Issuer, c.LoopbackHTTP); err != nil {
 		faults = append(faults, fmt.Errorf("issuer: %w", err))
 	}
 	want(!strings.ContainsAny(c.Issuer, "?#"), "issuer: wanted no query or fragment")

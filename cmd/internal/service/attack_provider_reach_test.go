@@ -90,7 +90,7 @@ func TestB12_DiscoveryLeadsAstray(t *testing.T) {
 			t.Run(endpoint+", "+name, func(t *testing.T) {
 				w.start(w.Config)
 				must(t, w.sim.SetFaults(simulator.Faults{Discovery: &simulator.DocumentFault{Set: map[string]any{endpoint: to}}}))
-				l, why := dialled, "address: wanted a provider's, got "
+				l, why := dialled, "address: wanted a public or private one, got "
 				if byURL {
 					l, why = absent, endpoint+": wanted"
 				}

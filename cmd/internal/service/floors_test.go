@@ -24,9 +24,11 @@ var floors = map[string]int{
 	"identity/session": 2,
 	"identity/grant":   2,
 	"identity/attempt": 3,
+	"rp/outside":       3,
 	"rp/provider":      4,
 	"rp/portal":        4,
 	"rp/page":          4,
+	"rp/register":      4,
 	"store":            4,
 	"rp":               5,
 }
@@ -34,13 +36,13 @@ var floors = map[string]int{
 // counterparts serve development and tests. The service can't reach them. Those
 // that play a foreign party know nothing of ours but the ground floor.
 var counterparts = []string{
-	"rp/provider/simulator", "cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "rp/page/pagetest",
+	"rp/provider/simulator", "rp/register/pdsstandin", "cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "rp/page/pagetest",
 }
 
 // vendors are the words that only some rooms may say: one place knows each
 // foreign library, so that one place changes when it does.
 var vendors = map[string][]string{
-	"github.com/go-jose/":        {"identity/token", "rp/provider/simulator"},
+	"github.com/go-jose/":        {"identity/token", "rp/provider/simulator", "rp/register/pdsstandin"},
 	"github.com/coreos/go-oidc":  {"rp/provider", "rp/provider/simulator", "cmd/dilys-dev/internal/exampleportal"},
 	"golang.org/x/oauth2":        {"rp/provider", "rp/provider/simulator", "cmd/dilys-dev/internal/exampleportal"},
 	"github.com/gorilla/mux":     {"rp"},
