@@ -75,12 +75,16 @@ func (p *PDS) ask(ctx context.Context, target string) (saying, error) {
 func (p *PDS) insist(ctx context.Context, target string) (reply, error) {
 	id := newRequestID()
 	var past tries
+	var later *reply // the answer that said so
 	for patience := maxQueue; ; patience = p.within {
 		a, err := p.access(ctx)
 		if err != nil {
 			return reply{}, err
 		}
-		if err := p.turn(ctx, patience); err != nil {
+		switch err := p.turn(ctx, patience); {
+		case err != nil && later != nil:
+			return *later, nil
+		case err != nil:
 			return reply{}, err
 		}
 		r, err := p.send(ctx, target, id, a)
@@ -91,6 +95,7 @@ func (p *PDS) insist(ctx context.Context, target string) (reply, error) {
 		case renew:
 			p.held.CompareAndSwap(a, nil)
 		case again:
+			later = &r
 			p.pace.hold(p.now(), r.pause())
 		case enough:
 			return r, nil

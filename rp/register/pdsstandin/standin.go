@@ -29,6 +29,9 @@ const (
 	Search  = "search"
 )
 
+// maxCalls is how many of the last calls are kept.
+const maxCalls = 1000
+
 // Options is what a stand-in stands on.
 type Options struct {
 	Now       func() time.Time // required
@@ -63,7 +66,7 @@ type Standin struct {
 	jtis       map[string]time.Time // of assertions: their end
 	recent     []time.Time          // requests of the last second
 	faults     []Fault
-	calls      []Call
+	calls      []*Call
 }
 
 // New returns a stand-in. [Standin.SetURL] tells it where it stands.
@@ -127,7 +130,7 @@ func (s *Standin) Mark(n identity.NHSNumber, label string) {
 }
 
 // Alter has fn change every resource, Patient or Bundle, before it is sent; nil ends
-// that.
+// that. fn calls nothing of the stand-in.
 func (s *Standin) Alter(fn func(resource map[string]any)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,11 +144,37 @@ func (s *Standin) RevokeTokens() {
 	clear(s.tokens)
 }
 
-// Calls returns the requests that came, the oldest first.
+// SetPerSecond changes how many requests are answered in a second; 0: any number.
+func (s *Standin) SetPerSecond(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.PerSecond = n
+}
+
+// Calls returns the last thousand requests that came, the oldest first.
 func (s *Standin) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.calls)
+	all := make([]Call, len(s.calls))
+	for i, c := range s.calls {
+		all[i] = *c
+	}
+	return all
+}
+
+// note keeps a call, and returns what is told its status.
+func (s *Standin) note(c *Call) (answered func(status int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.calls) == maxCalls {
+		s.calls = slices.Delete(s.calls, 0, 1)
+	}
+	s.calls = append(s.calls, c)
+	return func(status int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c.Status = status
+	}
 }
 
 // recorder notes the status of an answer.
@@ -163,15 +192,10 @@ func (r *recorder) WriteHeader(status int) {
 func (s *Standin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint := endpointOf(r)
 	out := &recorder{w, http.StatusOK}
-	s.mu.Lock()
-	n := len(s.calls)
-	s.calls = append(s.calls, Call{At: s.opt.Now(), Endpoint: endpoint, RequestID: r.Header.Get("X-Request-ID"), Query: r.URL.Query(), Header: r.Header.Clone()})
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.calls[n].Status = out.status
-	}()
+	answered := s.note(&Call{
+		At: s.opt.Now(), Endpoint: endpoint, RequestID: r.Header.Get("X-Request-ID"), Query: r.URL.Query(), Header: r.Header.Clone(),
+	})
+	defer func() { answered(out.status) }()
 	if f, faulty := s.fault(endpoint); faulty && f.serve(out, r) {
 		return
 	}
@@ -227,11 +251,11 @@ func (s *Standin) answer(w http.ResponseWriter, r *http.Request, endpoint string
 
 // tooMany counts the request against the rate; one that is refused counts too.
 func (s *Standin) tooMany() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.opt.PerSecond == 0 {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.opt.Now()
 	s.recent = slices.DeleteFunc(s.recent, func(at time.Time) bool { return now.Sub(at) >= time.Second })
 	s.recent = append(s.recent, now)
