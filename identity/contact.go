@@ -40,12 +40,15 @@ func (p Phone) Contact() Contact {
 // as given, a number in the form of E.164.
 func (c Contact) Reveal() string { return string(c.personal) }
 
+// Address returns the form that equality on its channel is asked of.
+func (c Contact) Address() string { return strings.ToLower(c.Reveal()) }
+
 // Canonical returns the form that equality is asked of, its channel in front.
 func (c Contact) Canonical() string {
 	if c.IsZero() {
 		return ""
 	}
-	return string(c.Channel) + ":" + strings.ToLower(c.Reveal())
+	return string(c.Channel) + ":" + c.Address()
 }
 
 // IsZero reports whether there is no contact.

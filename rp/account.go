@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/rp/page"
 )
@@ -26,10 +27,40 @@ func (s *Server) account(v *visit) error {
 		Details: acc.Details(), Trust: v.session.Trust, Reasons: v.session.Reasons,
 		SettingsURL: v.settingsURL(), Sessions: v.places(others),
 	}
-	if best, linked := acc.Best(); linked {
+	best, linked := acc.Best()
+	switch {
+	case linked && best.Issuer == account.Own:
+		if content.Own, err = v.ownThings(acc.ID); err != nil {
+			return err
+		}
+	case linked:
 		content.Provider = v.providerWords(best.Provider)
 	}
 	return v.show(http.StatusOK, content)
+}
+
+// ownThings is what a patient has here who signed up here.
+func (v *visit) ownThings(id string) (*page.Own, error) {
+	card, err := v.attempts.Card(v.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	browsers, err := v.attempts.Browsers(v.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	own := &page.Own{
+		ActivationURL: "/account/activation", CardURL: "/account/second-way", CardLeft: card.Left, CardMade: card.Made, CardDeclined: card.Declined,
+		PasswordURL: "/recover",
+	}
+	for _, b := range browsers {
+		if !b.Remembered.IsZero() {
+			own.Browsers = append(own.Browsers, page.Browser{
+				ID: b.ID, This: b.Browser == v.browser.Digest(), Device: b.Device, Seen: b.Seen, Until: b.Remembered,
+			})
+		}
+	}
+	return own, nil
 }
 
 // settingsURL leads to the provider's own settings, where it has any. One that

@@ -20,6 +20,15 @@ func (v *visit) dispatch(step attempt.Step, departure string) error {
 		return v.redirect(to)
 	case attempt.StepChoose:
 		return v.redirect(startAgain(step.Return))
+	case attempt.StepCode:
+		return v.redirect("/login/email/code")
+	case attempt.StepCard:
+		return v.redirect("/login/email/card")
+	case attempt.StepSignUp:
+		if step.Page == attempt.PageCard {
+			return v.redirect("/account/second-way")
+		}
+		return v.redirect("/sign-up/" + string(step.Page))
 	}
 	return fmt.Errorf("dispatch: wanted a step with a page, got %d (%s)", step.Kind, step.Cause)
 }

@@ -44,6 +44,9 @@ func (s *Server) chooser(v *visit) error {
 	content := page.Login{
 		Portal: waiting.Name, RequestID: to.Request, Return: to.Path, Shared: v.param("device") == "shared",
 	}
+	if s.signUp.Open {
+		content.EmailURL, content.SignUpURL = emailURL("/login/email", to, content.Shared), emailURL("/sign-up", to, false)
+	}
 	origins := []string{waiting.Origin}
 	for _, p := range s.providers {
 		content.Providers = append(content.Providers, page.ProviderButton{

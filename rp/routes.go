@@ -27,10 +27,41 @@ func (s *Server) router() http.Handler {
 	}{
 		{"/", get, s.home},
 		{"/login", get, s.chooser},
+		{"/login/email", get, s.loginEmail},
+		{"/login/email", post, s.logInByEmail},
+		{"/login/email/code", get, s.loginCode},
+		{"/login/email/code", post, s.giveLoginCode},
+		{"/login/email/card", get, s.loginCard},
+		{"/login/email/card", post, s.giveLoginCard},
+		{"/login/email/lost-phone", get, s.lostPhone},
+		{"/sign-up", get, s.startSignUp},
+		{"/sign-up", post, s.beginSignUp},
+		{"/sign-up/too-young", both, s.tooYoung},
+		{"/sign-up/{page}", get, s.signUpPage},
+		{"/sign-up/{page}", post, s.signUpGiven},
+		{"/recover", get, s.recoverStart},
+		{"/recover", post, s.askReset},
+		{"/recover/sent", get, s.recoverSent},
+		{"/recover/link", get, s.recoverPage},
+		{"/recover/link", post, s.spendLink},
+		{"/recover/factor", get, s.recoverPage},
+		{"/recover/factor", post, s.giveFactor},
+		{"/recover/password", get, s.recoverPage},
+		{"/recover/password", post, s.setPassword},
+		{"/recover/done", get, s.recoverDone},
+		{"/recover/help", get, s.recoverHelp},
+		{"/recover/email", both, s.forgottenEmail},
+		{"/recover/{token}", get, s.followLink},
 		{"/login/{provider}", both, s.toProvider},
 		{"/login/{provider}/callback", get, s.callback},
 		{"/account", get, s.account},
 		{"/account/provider-settings", get, s.providerSettings},
+		{"/account/second-way", get, s.secondWay},
+		{"/account/second-way", post, s.makeCard},
+		{"/account/second-way/done", post, s.cardDone},
+		{"/account/activation", get, s.activation},
+		{"/account/activation", post, s.giveActivation},
+		{"/account/browsers", post, s.forgetBrowser},
 		{"/logout", get, s.confirmLogout},
 		{"/logout", post, s.logout},
 		{"/logged-out", get, s.loggedOut},
@@ -54,6 +85,7 @@ func (s *Server) router() http.Handler {
 	r.Handle("/token", s.machine(s.portals.Token)).Methods(post...)
 	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
 	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
+	r.Handle("/courier/receipts", s.receipts).Methods(post...)
 	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
 	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
 	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)

@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,6 +28,10 @@ type Options struct {
 	SecurityContact string   // a mailto: or https: address for security.txt
 	OwnDoor         attempt.Door
 	Notice          func() page.Words // the banner now, if any
+	SignUp          SignUp
+	Limits          Networks                                            // how attempts of one network are slowed
+	Receipts        http.Handler                                        // takes a courier's delivery receipts; nil: none are taken
+	ChannelOff      func(ctx context.Context, by identity.Channel) bool // whether messages can't be sent there now
 
 	Pages     *page.Pages
 	Providers []Provider
@@ -50,6 +55,10 @@ type Server struct {
 	securityContact string
 	ownDoor         attempt.Door
 	notice          func() page.Words
+	signUp          SignUp
+	networks        Networks
+	receipts        http.Handler
+	channel         func(context.Context, identity.Channel) bool
 
 	pages     *page.Pages
 	providers []Provider
@@ -80,9 +89,12 @@ func New(o Options) *Server {
 	s := &Server{
 		origin: o.PublicURL.Scheme + "://" + o.PublicURL.Host, cookies: cookies{plainHTTP: o.PlainHTTP},
 		proxies: o.TrustedProxies, languages: o.Languages, securityContact: o.SecurityContact, ownDoor: o.OwnDoor,
-		notice: o.Notice, pages: o.Pages, providers: o.Providers, portals: o.Portals, attempts: o.Attempts,
+		notice: o.Notice, signUp: o.SignUp, networks: o.Limits, receipts: o.Receipts, channel: o.ChannelOff, pages: o.Pages, providers: o.Providers, portals: o.Portals, attempts: o.Attempts,
 		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, now: o.Now, log: o.Log, observe: o.Observe,
 		crossOrigin: http.NewCrossOriginProtection(), refusals: newBudget(refusalBurst, refusalPerSecond),
+	}
+	if s.receipts == nil {
+		s.receipts = http.NotFoundHandler()
 	}
 	s.guards = guards(o.PlainHTTP)
 	s.routes = s.router()

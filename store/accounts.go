@@ -22,19 +22,19 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 // accountsWhere reads accounts with their links in one statement, so that no
 // account is seen half before and half after a change.
 const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created,
-	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), l.details,
+	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
 	coalesce(l.first_login, 0), coalesce(l.last_login, 0)
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
 
 var (
 	addAccount  = statement(`INSERT INTO accounts (id, state, epoch, language, created) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`)
-	addLink     = statement(`INSERT INTO links (id, account, place, provider, issuer, subject, level, details, first_login, last_login) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	addLink     = statement(`INSERT INTO links (id, account, place, provider, issuer, subject, level, basis, details, first_login, last_login) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
 	accountByID = statement(accountsWhere + `= $1 ORDER BY l.place`)
-	byIndex     = map[string]*query{bySubject: ownerOf, byNHSNumber: accountsBy(byNHSNumber), byEmail: accountsBy(byEmail)}
+	byIndex     = map[string]*query{bySubject: ownerOf, byNHSNumber: accountsBy(byNHSNumber), byEmail: accountsBy(byEmail), byPhone: accountsBy(byPhone)}
 	ownerOf     = statement(accountsWhere + `= (SELECT k.account FROM blind_indexes b JOIN links k ON k.id = b.link
 		WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2) ORDER BY l.place`)
 	linkOf      = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
-	setLink     = statement(`UPDATE links SET provider = $1, level = $2, details = $3, last_login = $4 WHERE id = $5`)
+	setLink     = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5 WHERE id = $6`)
 	setState    = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
 	raiseEpoch  = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
 	setLanguage = statement(`UPDATE accounts SET language = $1 WHERE id = $2`)
@@ -80,7 +80,7 @@ func (s *Accounts) addLink(ctx context.Context, accountID string, place int, l a
 		return err
 	}
 	_, err = s.db.exec(ctx, addLink, id, accountID, int64(place), l.Provider, l.Issuer, subject,
-		int64(l.Level), details, micros(l.First), micros(l.Last))
+		int64(l.Level), string(l.Basis), details, micros(l.First), micros(l.Last))
 	if err != nil {
 		return err
 	}
@@ -111,12 +111,15 @@ func (s *Accounts) ByNHSNumber(ctx context.Context, n identity.NHSNumber) ([]acc
 	return s.byIndex(ctx, byNHSNumber, n.Reveal())
 }
 
-// ByEmail is of [account.Store].
-func (s *Accounts) ByEmail(ctx context.Context, e identity.Email) ([]account.Account, error) {
-	if e.IsZero() {
+// ByContact is of [account.Store].
+func (s *Accounts) ByContact(ctx context.Context, c identity.Contact) ([]account.Account, error) {
+	switch {
+	case c.IsZero():
 		return nil, nil
+	case c.Channel == identity.ByEmail:
+		return s.byIndex(ctx, byEmail, c.Address())
 	}
-	return s.byIndex(ctx, byEmail, e.Canonical())
+	return s.byIndex(ctx, byPhone, c.Address())
 }
 
 // byIndex asks every index key and returns each account once.
@@ -177,7 +180,7 @@ func (s *Accounts) scan(r row) (account.Account, error) {
 		created, level, firstLogin, lastLogin int64
 	)
 	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created,
-		&linkID, &l.Provider, &l.Issuer, &subject, &level, &details, &firstLogin, &lastLogin)
+		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin)
 	if err != nil {
 		return a, err
 	}
@@ -208,7 +211,7 @@ func (s *Accounts) UpdateLink(ctx context.Context, id string, l account.Link) er
 		if err != nil {
 			return err
 		}
-		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), details, micros(l.Last), link); err != nil {
+		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), string(l.Basis), details, micros(l.Last), link); err != nil {
 			return err
 		}
 		return s.updateIndexes(ctx, link, l, keys)
@@ -268,24 +271,8 @@ func (s *Accounts) SetLanguage(ctx context.Context, id, language string) error {
 	return s.db.must(ctx, identity.ErrNotFound, setLanguage, language, id)
 }
 
-// details is what is sealed of [identity.Details], whose own types refuse to be
-// written.
-type details struct {
-	NHSNumber     string `json:"nhs_number,omitempty"`
-	GivenName     string `json:"given_name,omitempty"`
-	FamilyName    string `json:"family_name,omitempty"`
-	BirthDate     string `json:"birth_date,omitempty"`
-	Email         string `json:"email,omitempty"`
-	EmailVerified bool   `json:"email_verified,omitempty"`
-	Phone         string `json:"phone,omitempty"`
-	PhoneVerified bool   `json:"phone_verified,omitempty"`
-}
-
 func (k *Keys) sealDetails(link string, d identity.Details) ([]byte, error) {
-	plain, err := json.Marshal(details{
-		NHSNumber: d.NHSNumber.Reveal(), GivenName: d.GivenName.Reveal(), FamilyName: d.FamilyName.Reveal(), BirthDate: d.BirthDate.Reveal(),
-		Email: d.Email.Reveal(), EmailVerified: d.EmailVerified, Phone: d.Phone.Reveal(), PhoneVerified: d.PhoneVerified,
-	})
+	plain, err := json.Marshal(d.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("seal details: %w", err)
 	}
@@ -307,29 +294,10 @@ func (k *Keys) openLink(l *account.Link, link string, subject, sealedDetails []b
 }
 
 // readDetails reads what sealDetails wrote. Errors never tell a value.
-func readDetails(plain []byte) (out identity.Details, err error) {
-	var d details
+func readDetails(plain []byte) (identity.Details, error) {
+	var d identity.Revealed
 	if json.Unmarshal(plain, &d) != nil {
-		return out, fmt.Errorf("details: wanted the JSON that was sealed, got something else")
+		return identity.Details{}, fmt.Errorf("details: wanted the JSON that was sealed, got something else")
 	}
-	read := func(field, value string, parse func(string) error) {
-		if value != "" && err == nil && parse(value) != nil {
-			err = fmt.Errorf("details: wanted the %s that was sealed, got something else", field)
-		}
-	}
-	read("NHS number", d.NHSNumber, into(&out.NHSNumber, identity.ParseNHSNumber))
-	read("given name", d.GivenName, into(&out.GivenName, identity.ParseName))
-	read("family name", d.FamilyName, into(&out.FamilyName, identity.ParseName))
-	read("birth date", d.BirthDate, into(&out.BirthDate, identity.ParseBirthDate))
-	read("e-mail", d.Email, into(&out.Email, identity.ParseEmail))
-	read("phone", d.Phone, into(&out.Phone, identity.ParsePhone))
-	out.EmailVerified, out.PhoneVerified = d.EmailVerified, d.PhoneVerified
-	return out, err
-}
-
-func into[T any](to *T, parse func(string) (T, error)) func(string) error {
-	return func(s string) (err error) {
-		*to, err = parse(s)
-		return err
-	}
+	return d.Details()
 }

@@ -23,6 +23,9 @@ var (
 	NewestVersion = newest
 	KeysetPath    = keysetPath
 	ReadJournal   = readJournal
+
+	UnpackRegisterRow = unpackRegisterRow
+	PackRegisterRow   = packRegisterRow
 )
 
 // SealedColumns names every column that is sealed.

@@ -21,9 +21,11 @@ import (
 
 // Fields that have a blind index.
 const (
-	bySubject   = "subject" // unique
+	bySubject   = "subject"       // unique
+	byProved    = "proved_number" // unique: an NHS number that its patient proved to ourselves
 	byNHSNumber = "nhs_number"
 	byEmail     = "email"
+	byPhone     = "phone"
 )
 
 // blindBytes is the length of an index value: all of SHA-256.
@@ -48,8 +50,14 @@ func forms(l account.Link) map[string]string {
 	if !l.Details.NHSNumber.IsZero() {
 		out[byNHSNumber] = l.Details.NHSNumber.Reveal()
 	}
+	if l.Issuer == account.Own && l.Level >= identity.P5 && !l.Details.NHSNumber.IsZero() {
+		out[byProved] = l.Details.NHSNumber.Reveal()
+	}
 	if !l.Details.Email.IsZero() {
 		out[byEmail] = l.Details.Email.Canonical()
+	}
+	if !l.Details.Phone.IsZero() {
+		out[byPhone] = l.Details.Phone.Canonical()
 	}
 	return out
 }
@@ -74,7 +82,7 @@ var (
 	uncoveredLinks  = statement(`SELECT DISTINCT o.link FROM blind_indexes o WHERE o.index_key = $1 AND o.link > $2 AND NOT EXISTS (SELECT 1 FROM blind_indexes n WHERE n.link = o.link AND n.field = o.field AND n.index_key = $3) ORDER BY o.link LIMIT 100`)
 	dropStale       = statement(`DELETE FROM blind_indexes WHERE link IN (SELECT link FROM blind_indexes WHERE index_key = $1 ORDER BY link LIMIT 100) AND index_key = $1`)
 	indexKeysInUse  = statement(`SELECT DISTINCT index_key FROM blind_indexes`)
-	linkForIndexing = statement(`SELECT issuer, subject, details FROM links WHERE id = $1`)
+	linkForIndexing = statement(`SELECT issuer, level, subject, details FROM links WHERE id = $1`)
 )
 
 func scanIndexKey(r row) (k indexKey, err error) {
@@ -217,7 +225,7 @@ func (db *DB) indexesKept(ctx context.Context, link string) (map[indexEntry]stri
 // [identity.ErrConflict].
 func (db *DB) addIndexes(ctx context.Context, link string, entries map[indexEntry]string) error {
 	for e, value := range entries {
-		err := db.must(ctx, fmt.Errorf("link: wanted an (issuer, subject) that nobody has: %w", identity.ErrConflict),
+		err := db.must(ctx, fmt.Errorf("link: wanted an (issuer, subject), and a number proved to us, that nobody has: %w", identity.ErrConflict),
 			addIndex, link, e.field, int64(e.key), []byte(value))
 		if err != nil {
 			return err
@@ -321,7 +329,7 @@ func (db *DB) coverLink(ctx context.Context, link string, newer uint32) error {
 
 func (db *DB) scanForIndexing(r row, link string) (l account.Link, err error) {
 	var subject, details []byte
-	if err := r.Scan(&l.Issuer, &subject, &details); err != nil {
+	if err := r.Scan(&l.Issuer, &l.Level, &subject, &details); err != nil {
 		return l, err
 	}
 	return l, db.keys.openLink(&l, link, subject, details)

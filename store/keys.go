@@ -223,6 +223,27 @@ func (k *Keys) Pepper(id uint32, purpose string, secret []byte) ([]byte, error) 
 	return code.ComputePRF(append([]byte("dilys pepper\x00"+purpose+"\x00"), secret...), sha256.Size)
 }
 
+// Blind returns the keyed digests under which what belongs to that form may stand,
+// the one for new rows first: a row that was written before a rotation is found
+// under an earlier key. Values of one purpose tell nothing of another's.
+func (k *Keys) Blind(purpose, form string) ([][]byte, error) {
+	ids := []uint32{k.index.PrimaryID}
+	for id := range k.index.PRFs {
+		if id != k.index.PrimaryID {
+			ids = append(ids, id)
+		}
+	}
+	all := make([][]byte, 0, len(ids))
+	for _, id := range ids {
+		value, err := k.blind(id, purpose, form)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, value)
+	}
+	return all, nil
+}
+
 func describe(name string, handle *keyset.Handle) ([]KeyInfo, error) {
 	var infos []KeyInfo
 	for i := range handle.Len() {

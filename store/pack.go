@@ -55,6 +55,20 @@ func (p *packing) session(s *session.Session) {
 	packText(p, &s.Device)
 	p.proof(&s.Evidence.Provider)
 	p.assessment(&s.Assessment)
+	p.own(&s.Evidence.Own)
+}
+
+func (p *packing) own(o *identity.Own) {
+	packInt(p, &o.Level)
+	packText(p, &o.Basis)
+	p.use(&o.Password)
+	p.use(&o.Possession)
+	packText(p, &o.Means)
+}
+
+func (p *packing) use(u *identity.Use) {
+	packInt(p, &u.Level)
+	p.time(&u.At)
 }
 
 func (p *packing) proof(v *identity.Proof) {

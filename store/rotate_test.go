@@ -95,7 +95,7 @@ func (s *site) finds(db *store.DB, a account.Account) {
 	if got, err := db.Accounts().ByNHSNumber(s.Context(), l.Details.NHSNumber); err != nil || !slices.ContainsFunc(got, is) {
 		s.Fatalf("by number: wanted the account of %q, got %d others, %v", l.Subject, len(got), err)
 	}
-	if got, err := db.Accounts().ByEmail(s.Context(), l.Details.Email); err != nil || !slices.ContainsFunc(got, is) {
+	if got, err := db.Accounts().ByContact(s.Context(), l.Details.Email.Contact()); err != nil || !slices.ContainsFunc(got, is) {
 		s.Fatalf("by e-mail: wanted the account of %q, got %d others, %v", l.Subject, len(got), err)
 	}
 }

@@ -6,11 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/grant"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/password"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/store"
@@ -20,7 +24,7 @@ import (
 // canaries are what must not be readable in a stolen database. They stand in the
 // values that fill puts in.
 var canaries = []string{
-	"canary", "9990000018", "07700900123", "1984-02-29", "Eluned",
+	"canary", "9990000018", "07700900123", "1984-02-29", "Eluned", "ZZ101AA",
 }
 
 // fill puts one of everything in, with a canary in each field that is personal or
@@ -42,10 +46,30 @@ func fill(t *testing.T, db *store.DB) {
 			ID: "attempt", Challenge: []byte("canary-challenge"), Started: began,
 		}),
 		db.SigningKeys().AddSigningKey(ctx, token.Key{ID: "key", Alg: token.ES256, Seq: 1, PKCS8: "canary-private-key", Published: began}),
+		db.Outbox().Put(ctx, message("canary-code"), func() {}),
+		db.Factors().PutPhone(ctx, factor.Phone{ID: "phone", Account: a.ID, Number: changed.Details.Phone, Bound: began}),
+		db.Passwords().SetPassword(ctx, a.ID, password.Record{PHC: "$canary-hash", Set: began}),
+		db.Attempts().BeginJourney(ctx, attempt.Journey{
+			ID: "journey", Kind: attempt.SigningUp, Browser: identity.Secret("canary-browser").Digest(), Version: 1, Started: began, Seen: began, Body: []byte("canary-typed"),
+		}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	d := a.Links[0].Details
+	load(t, db, store.RegisterRow{Entry: identity.Entry{
+		NHSNumber: d.NHSNumber, FamilyName: d.FamilyName, FormerFamilyName: d.GivenName, GivenName: d.GivenName, BirthDate: d.BirthDate,
+		Mobile: d.Phone, Landline: d.Phone, Email: d.Email, Postcode: must(identity.ParsePostcode("ZZ10 1AA")), Practice: "canary-practice",
+		GPAccountID: "canary-account", GPLinkageKey: "canary-key",
+	}})
+}
+
+// message is one to a made-up patient.
+func message(code identity.Secret) outbox.Message {
+	return outbox.Message{
+		ID: identity.NewID(), To: must(identity.ParseEmail("canary@example.com")).Contact(), Kind: outbox.CodeRecover,
+		Params: map[string]identity.Secret{"code": code}, Due: began, Expires: began.Add(10 * time.Minute),
 	}
 }
 

@@ -15,6 +15,19 @@ type act struct {
 	// doomed is the fault after which the transaction can't commit any more.
 	// PostgreSQL has that rule by itself; here SQLite has it too.
 	doomed error
+	// after is called once the transaction has committed. A try that is begun
+	// anew starts without any.
+	after []func()
+}
+
+// afterCommit calls fn once what ctx carries has committed: at once where it
+// carries nothing.
+func (db *DB) afterCommit(ctx context.Context, fn func()) {
+	if a := db.act(ctx); a != nil {
+		a.after = append(a.after, fn)
+		return
+	}
+	fn()
 }
 
 // actKey finds the act of one database, so that two of them never mix.
@@ -61,7 +74,13 @@ func (db *DB) begin(ctx context.Context, fn func(context.Context) error) error {
 	case err != nil:
 		return err
 	}
-	return refine(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return refine(err)
+	}
+	for _, fn := range a.after {
+		fn()
+	}
+	return nil
 }
 
 // whole runs the statements of one method in one transaction. When it joins an

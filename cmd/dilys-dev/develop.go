@@ -42,9 +42,12 @@ func develop(ctx context.Context, f flags, out, say io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := fillRegister(ctx, s); err != nil {
+		return errors.Join(fmt.Errorf("register: %w", err), s.Close())
+	}
 	listeners, err := s.Listen()
 	if err != nil {
-		return errors.Join(err, s.DB.Close())
+		return errors.Join(err, s.Close())
 	}
 	return serveAll(ctx, rooms, func(ctx context.Context) error {
 		g.announce(f, out)
@@ -105,8 +108,12 @@ func (g ground) rooms(f flags, clock *workbench.Clock, log *slog.Logger) ([]room
 	if err != nil {
 		return nil, fmt.Errorf("example portal: %w", err)
 	}
+	notify, err := newNotify(g.file(notifyKeyFile), clock.Now)
+	if err != nil {
+		return nil, fmt.Errorf("notify: %w", err)
+	}
 	bench, err := workbench.New(workbench.Options{
-		Clock: clock, Simulator: g.at.simulator(), Warnings: warnings.List, Addresses: []workbench.Address{
+		Clock: clock, Simulator: g.at.simulator(), Warnings: warnings.List, Outbox: func() []workbench.Message { return messages(notify) }, Addresses: []workbench.Address{
 			{Name: "Dilys", URL: g.at.dilys(), About: "the service, as patients see it"},
 			{Name: "Example portal", URL: g.at.examplePortal(), About: "an ordinary OpenID Connect client: start here"},
 			{Name: "NHS login simulator", URL: g.at.simulator(), About: "made-up patients, and every lie that a provider can tell"},
@@ -119,6 +126,7 @@ func (g ground) rooms(f flags, clock *workbench.Clock, log *slog.Logger) ([]room
 		{fmt.Sprintf("127.0.0.1:%d", f.Port+1), bench},
 		{fmt.Sprintf("127.0.0.1:%d", f.Port+2), sim},
 		{fmt.Sprintf("127.0.0.1:%d", f.Port+4), example},
+		{fmt.Sprintf("127.0.0.1:%d", f.Port+5), notify},
 	}, nil
 }
 
@@ -162,7 +170,7 @@ func serveAll(ctx context.Context, rooms []room, run func(context.Context) error
 // announce prints the addresses, and what a portal of one's own needs.
 func (g ground) announce(f flags, out io.Writer) {
 	_, _ = fmt.Fprintf(out, `Dilys            %s
-workbench        %s   outbox, clock, faults
+workbench        %s   outbox (e-mails and texts), clock, faults
 NHS login        %s   simulator, with made-up patients
 example portal   %s   start here
 configuration    %s

@@ -28,6 +28,7 @@ func (a addresses) dilys() string         { return fmt.Sprintf("http://localhost
 func (a addresses) workbench() string     { return fmt.Sprintf("http://127.0.0.1:%d", a.port+1) }
 func (a addresses) simulator() string     { return fmt.Sprintf("http://127.0.0.1:%d", a.port+2) }
 func (a addresses) examplePortal() string { return fmt.Sprintf("http://127.0.0.1:%d", a.port+4) }
+func (a addresses) notify() string        { return fmt.Sprintf("http://127.0.0.1:%d", a.port+5) }
 
 // ground is the folder that everything is kept in.
 type ground struct {
@@ -46,7 +47,14 @@ const (
 	clientsFile       = "simulator-clients.yaml"
 	exampleSecretFile = "example-portal.secret"
 	portalSecretFile  = "my-portal.secret"
+	notifyKeyFile     = "notify.key"
 	keysFolder        = "keys"
+)
+
+// The templates that the stand-in of GOV.UK Notify has.
+const (
+	emailTemplate = "0b6c2d1e-7a54-4f0e-9c3b-5d8e1f2a7b60"
+	smsTemplate   = "c4f7e9a2-31d8-4b65-8e0f-6a9b3c5d7e12"
 )
 
 // prepare makes what is missing: secrets, the client key and the configuration.
@@ -62,6 +70,9 @@ func (g ground) prepare(f flags) error {
 		}
 	}
 	if err := g.once(clientKeyFile, newClientKey); err != nil {
+		return err
+	}
+	if err := g.once(notifyKeyFile, newNotifyKey); err != nil {
 		return err
 	}
 	if err := g.publish(clientKeyFile, publicKeyFile); err != nil {
@@ -98,6 +109,21 @@ func newClientKey() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
+// newNotifyKey makes up a key in the shape of GOV.UK Notify's: a name, the id of a
+// service and a secret, the last two being UUIDs.
+func newNotifyKey() ([]byte, error) {
+	return fmt.Appendf(nil, "dilys-dev-%s-%s\n", newUUID(), newUUID()), nil
+}
+
+// newUUID makes one at random (RFC 9562 §5.4).
+func newUUID() string {
+	const version, variant = 0x40, 0x80
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|version, b[8]&0x3f|variant
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
 // publish writes the public half of a key, as NHS login's form asks for it.
 func (g ground) publish(private, public string) error {
 	b, err := os.ReadFile(g.file(private))
@@ -124,6 +150,7 @@ func (g ground) write(name, text string, f flags) error {
 	err = t.Execute(&b, map[string]string{
 		"Dilys": g.at.dilys(), "Listen": fmt.Sprintf("127.0.0.1:%d", g.at.port), "Operations": fmt.Sprintf("127.0.0.1:%d", g.at.port+10),
 		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal, "PortalHome": homeOf(f.Portal),
+		"Notify": g.at.notify(), "EmailTemplate": emailTemplate, "SMSTemplate": smsTemplate,
 	})
 	if err != nil {
 		return err

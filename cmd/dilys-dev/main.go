@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/dilys-id/dilys/cmd/internal/hashing"
 )
 
 // flags are what dilys-dev can be told.
@@ -26,7 +28,12 @@ type flags struct {
 	Verbose          bool   `help:"Show the service's log."`
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if hashing.IsWorker() { // before anything else: it is another program in the same file
+		os.Exit(hashing.RunWorker())
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, out, say io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

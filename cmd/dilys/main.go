@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/dilys-id/dilys/cmd/internal/hashing"
 )
 
 // Exit codes.
@@ -28,15 +30,19 @@ const (
 type cli struct {
 	Config string `help:"The configuration file." placeholder:"FILE" type:"path"`
 
-	Serve     serveCommand     `cmd:"" help:"Run the service."`
-	Status    statusCommand    `cmd:"" help:"Show each dependency, what patients see now, and which line of the runbook helps."`
-	Configure configCommands   `cmd:"" name:"config" help:"Check or explain the configuration."`
-	Providers providerCommands `cmd:"" help:"Test the services that prove who a patient is."`
-	Keys      keyCommands      `cmd:"" help:"Make, list and rotate the sealing keys."`
-	Migrate   migrateCommand   `cmd:"" help:"Bring the database to this version."`
-	Accounts  accountCommands  `cmd:"" help:"The help desk's verbs."`
-	Audit     auditCommands    `cmd:"" help:"Find what a reference means, or verify the chain of events."`
-	Version   versionCommand   `cmd:"" help:"Show version, commit and Go version."`
+	Serve      serveCommand       `cmd:"" help:"Run the service."`
+	Status     statusCommand      `cmd:"" help:"Show each dependency, what patients see now, and which line of the runbook helps."`
+	Configure  configCommands     `cmd:"" name:"config" help:"Check or explain the configuration."`
+	Providers  providerCommands   `cmd:"" help:"Test the services that prove who a patient is."`
+	Keys       keyCommands        `cmd:"" help:"Make, list and rotate the sealing keys."`
+	Migrate    migrateCommand     `cmd:"" help:"Bring the database to this version."`
+	Register   registerCommands   `cmd:"" help:"Load the index of patients."`
+	Accounts   accountCommands    `cmd:"" help:"The help desk's verbs."`
+	Activation activationCommands `cmd:"" help:"Codes on paper for patients whom the practice knows."`
+	Proof      proofCommands      `cmd:"" help:"Record documents that were seen in person."`
+	Approvals  approvalCommands   `cmd:"" help:"What waits for a second person: list, confirm or refuse it."`
+	Audit      auditCommands      `cmd:"" help:"Find what a reference means, or verify the chain of events."`
+	Version    versionCommand     `cmd:"" help:"Show version, commit and Go version."`
 }
 
 // console is where a command speaks.
@@ -45,7 +51,12 @@ type console struct {
 	say io.Writer // words about them
 }
 
-func main() { os.Exit(run(os.Args[1:], console{os.Stdout, os.Stderr})) }
+func main() {
+	if hashing.IsWorker() { // before anything else: it is another program in the same file
+		os.Exit(hashing.RunWorker())
+	}
+	os.Exit(run(os.Args[1:], console{os.Stdout, os.Stderr}))
+}
 
 func run(args []string, c console) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -169,9 +169,9 @@ type auditFind struct {
 
 // Run tells the events of a reference.
 func (f auditFind) Run(ctx context.Context, con console, c *cli) error {
-	reference, ok := identity.ParseReference(f.Reference)
-	if !ok {
-		return fmt.Errorf("%w: reference: wanted one such as DIL-7F3K-Q2", errUsage)
+	reference, err := readReference(f.Reference)
+	if err != nil {
+		return err
 	}
 	return c.withRecords(ctx, con, func(r *service.Records) error {
 		events, err := r.DB.Audit().FindByReference(ctx, reference)

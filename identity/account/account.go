@@ -45,10 +45,21 @@ type Link struct {
 	Issuer   string
 	Subject  string // compared exactly, as the provider wrote it
 	Level    identity.Proofing
+	Basis    identity.Basis // what the level stands on; empty for a provider's
 	Details  identity.Details
 	First    time.Time // first login through it
 	Last     time.Time // latest login through it
 }
+
+// Own is the provider and issuer of what a patient gave and proved to ourselves: a
+// source of details like any other, whose subject is the canonical e-mail address,
+// so that the database itself keeps one address to one account. No provider can
+// have it: an issuer is an address, and the id is reserved.
+const Own = "dilys"
+
+// Own returns what the patient gave and proved to ourselves, if they signed up
+// here.
+func (a Account) Own() (Link, bool) { return a.Link(Own) }
 
 // Best returns the link whose details the account goes by: the highest level,
 // and of equals the one used last. It reports false for an account without one.
@@ -84,7 +95,8 @@ func (a Account) Link(issuer string) (Link, bool) {
 type Store interface {
 	// Create adds a new account with its links. It returns
 	// [identity.ErrConflict] when one of the (issuer, subject) pairs is already
-	// linked to any account, closed ones included.
+	// linked to any account, closed ones included, or when an own link at P5 or
+	// above has the number of another such link.
 	Create(ctx context.Context, a Account) error
 	// Account returns the account of that id with its links, or
 	// [identity.ErrNotFound].
@@ -95,11 +107,12 @@ type Store interface {
 	// ByNHSNumber returns every account that has a link with that number: one
 	// number may stand on several, and finding proves nothing.
 	ByNHSNumber(ctx context.Context, n identity.NHSNumber) ([]Account, error)
-	// ByEmail returns every account that has a link with that address.
-	ByEmail(ctx context.Context, e identity.Email) ([]Account, error)
+	// ByContact returns every account that has a link with that contact.
+	ByContact(ctx context.Context, c identity.Contact) ([]Account, error)
 	// UpdateLink replaces what is kept of the link with that issuer and subject:
-	// provider, level, details and last login. It returns
-	// [identity.ErrNotFound] when the account has no such link.
+	// provider, level, basis, details and last login. It returns
+	// [identity.ErrNotFound] when the account has no such link, and
+	// [identity.ErrConflict] for a number at P5 that another own link proved.
 	UpdateLink(ctx context.Context, id string, l Link) error
 	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
 	// nothing made before lives on.
@@ -154,7 +167,7 @@ func (r *Accounts) find(ctx context.Context, what string) ([]Account, error) {
 		return r.store.ByNHSNumber(ctx, n)
 	}
 	if e, err := identity.ParseEmail(what); err == nil {
-		return r.store.ByEmail(ctx, e)
+		return r.store.ByContact(ctx, e.Contact())
 	}
 	a, err := r.store.Account(ctx, what)
 	if errors.Is(err, identity.ErrNotFound) {

@@ -413,7 +413,7 @@ func TestAdmitRefuses(t *testing.T) {
 			r.is(err, identity.ErrDisabled)
 			r.same(r.kept(a.ID), before)
 			r.same(r.seen(), events)
-			found, err := r.db.Accounts().ByEmail(t.Context(), changed.Details.Email)
+			found, err := r.db.Accounts().ByContact(t.Context(), changed.Details.Email.Contact())
 			r.ok(err)
 			r.same(len(found), 0)
 		})

@@ -1,8 +1,9 @@
-// Package attempt owns one login in flight: what was begun, in which browser, for
-// whom it is, and what comes next.
+// Package attempt owns one login, sign-up or recovery in flight: what was begun, in
+// which browser, for whom it is, and what comes next.
 //
 // It never speaks to a provider (rp/provider does, with the challenge that rides
-// in the attempt as opaque bytes), and never shows anything (rp/dispatch.go).
+// in the attempt as opaque bytes), sends nothing itself (identity/outbox keeps what
+// is due), and never shows anything (rp/dispatch.go).
 package attempt
 
 import (
@@ -14,6 +15,11 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/code"
+	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/limit"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/password"
 	"github.com/dilys-id/dilys/identity/session"
 )
 
@@ -60,6 +66,7 @@ type Attempt struct {
 type Step struct {
 	Kind     StepKind
 	Provider string // of StepProvider
+	Page     Page   // of StepSignUp
 	Return   Return
 	Cause    string // of StepRefused
 
@@ -77,6 +84,9 @@ const (
 	StepChoose                       // the answer gave nothing: choose how to log in again
 	StepReturn                       // done: go to where the login was for
 	StepRefused                      // this login can't succeed
+	StepCode                         // type the code that was texted
+	StepCard                         // type a code of the printed card
+	StepSignUp                       // the page of a sign-up that Page names
 )
 
 // Next decides what comes next. It is pure, and the only place that decides it.
@@ -129,19 +139,61 @@ type Claim struct {
 	At       time.Time
 }
 
+// Register is who the health service says a patient is. What it can't tell now is
+// [identity.ErrUnavailable]. It is asked before a transaction, never inside.
+type Register interface {
+	// Entry returns what stands under that number. Where the number was
+	// superseded, the entry is that of the new number. An unknown one is
+	// [identity.ErrNotFound].
+	Entry(ctx context.Context, n identity.NHSNumber) (identity.Entry, error)
+	// Search returns the one entry with that name, birth date and postcode, or
+	// [identity.ErrNotFound] where there is none, or more than one.
+	Search(ctx context.Context, d identity.Details, p identity.Postcode) (identity.Entry, error)
+	// Holders returns on how many living adults' entries the contact stands; known
+	// is false where the register can't be asked that.
+	Holders(ctx context.Context, c identity.Contact, at time.Time) (count int, known bool, err error)
+}
+
+// Options is what the room stands on.
+type Options struct {
+	Store    Store
+	Journeys JourneyStore
+	Accounts *account.Accounts
+	Sessions *session.Sessions
+	Ledger   *audit.Ledger
+	Limits   session.Limits // of an ordinary session
+	Now      func() time.Time
+
+	// What patients without a provider need; zero where nobody can sign up.
+	Own Own
+}
+
+// Own is what serves patients whom no provider serves.
+type Own struct {
+	Passwords *password.Passwords
+	Codes     *code.Codes
+	Sending   *limit.Limits
+	Outbox    *outbox.Outbox
+	Factors   *factor.Factors
+	Register  Register // nil: nobody is matched, and everybody is P0
+	Rules     Rules
+}
+
 // Attempts does the acts on attempts.
 type Attempts struct {
 	store    Store
+	journeys JourneyStore
 	accounts *account.Accounts
 	sessions *session.Sessions
 	ledger   *audit.Ledger
 	limits   session.Limits
 	now      func() time.Time
+	own      Own
 }
 
-// New returns the room over its store. limits are those of an ordinary session.
-func New(store Store, accounts *account.Accounts, sessions *session.Sessions, ledger *audit.Ledger, limits session.Limits, now func() time.Time) *Attempts {
-	return &Attempts{store, accounts, sessions, ledger, limits, now}
+// New returns the room over its stores.
+func New(o Options) *Attempts {
+	return &Attempts{o.Store, o.Journeys, o.Accounts, o.Sessions, o.Ledger, o.Limits, o.Now, o.Own}
 }
 
 // Start begins an attempt. state is the secret that the provider gives back, and
@@ -199,39 +251,48 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 	var login Login
 	e := &audit.Event{Actor: audit.Patient, Provider: answer.Provider}
 	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
-		seat, err := r.present(ctx, seat)
-		if err != nil {
-			return err
-		}
 		acc, err := r.accounts.Admit(ctx, answer, a.Language)
 		if err != nil {
 			return err
 		}
-		// Judged on all that is known of the patient: this answer may leave the birth
-		// date out. A refusal takes back what Admit wrote.
-		if !identity.OldEnough(acc.Details().Age(r.now()), a.Door.MinimumAge, a.Door.Floor) {
-			return identity.ErrUnderAge
-		}
-		if err := r.alone(ctx, a, seat); err != nil {
-			return err
-		}
-		login, err = r.give(ctx, a, answer, acc, seat)
+		login, err = r.seat(ctx, a, acc, identity.Evidence{Provider: answer.Proof(r.now().UTC())}, seat, e)
 		if err != nil {
 			return err
 		}
 		a.Opened = login.Session.Handle
-		e.Kind, e.Cause, e.Account, e.Session = kindOf(a, seat), causeOf(a, seat), acc.ID, login.Session.Handle
-		login.Step = Next(a)
-		login.Step.Elsewhere = seat.Session != nil && !a.raises(seat)
-		if err := r.store.Rebind(ctx, a.Browser, seat.Browser); err != nil {
-			return err
-		}
 		return r.store.Close(ctx, a)
 	})
 	if err != nil {
 		return Login{}, err
 	}
 	return login, nil
+}
+
+// seat gives the patient of that account a session on the evidence, or raises the
+// one that began the attempt, and fills the event in. Every way in ends here. It
+// must be called in the act of the login.
+func (r *Attempts) seat(ctx context.Context, a Attempt, acc account.Account, evidence identity.Evidence, seat Seat, e *audit.Event) (Login, error) {
+	seat, err := r.present(ctx, seat)
+	if err != nil {
+		return Login{}, err
+	}
+	// Judged on all that is known of the patient: this answer may leave the birth
+	// date out. A refusal takes back what was written.
+	if !identity.OldEnough(acc.Details().Age(r.now()), a.Door.MinimumAge, a.Door.Floor) {
+		return Login{}, identity.ErrUnderAge
+	}
+	if err := r.alone(ctx, a, seat); err != nil {
+		return Login{}, err
+	}
+	login, err := r.give(ctx, a, evidence, acc, seat)
+	if err != nil {
+		return Login{}, err
+	}
+	a.Opened = login.Session.Handle
+	e.Kind, e.Cause, e.Account, e.Session = kindOf(a, seat), causeOf(a, seat), acc.ID, login.Session.Handle
+	login.Step = Next(a)
+	login.Step.Elsewhere = seat.Session != nil && !a.raises(seat)
+	return login, r.store.Rebind(ctx, a.Browser, seat.Browser)
 }
 
 // present reads the session of that seat again, inside the act: an operator may have
@@ -293,8 +354,7 @@ func (r *Attempts) alone(ctx context.Context, a Attempt, seat Seat) error {
 // same patient has logged in meanwhile in another tab, their session goes on with
 // the evidence it has, so that neither tab loses it. A session that ended while
 // its patient was at the provider is followed by a new one.
-func (r *Attempts) give(ctx context.Context, a Attempt, answer identity.Answer, acc account.Account, seat Seat) (Login, error) {
-	evidence := identity.Evidence{Provider: answer.Proof(r.now().UTC())}
+func (r *Attempts) give(ctx context.Context, a Attempt, evidence identity.Evidence, acc account.Account, seat Seat) (Login, error) {
 	switch {
 	case seat.Session == nil && a.Followed:
 		// Whoever knew the old value may have begun it. It comes back to the session

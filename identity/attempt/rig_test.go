@@ -46,7 +46,9 @@ func newRig(t *testing.T) *rig {
 	ledger := audit.NewLedger(events{r.db.Audit(), r}, r, clock)
 	r.accounts = account.New(r.db.Accounts(), ledger, clock)
 	r.sessions = session.New(r.db.Sessions(), ledger, clock)
-	r.Attempts = attempt.New(r.db.Attempts(), r.accounts, r.sessions, ledger, own, clock)
+	r.Attempts = attempt.New(attempt.Options{
+		Store: r.db.Attempts(), Journeys: r.db.Attempts(), Accounts: r.accounts, Sessions: r.sessions, Ledger: ledger, Limits: own, Now: clock,
+	})
 	return r
 }
 

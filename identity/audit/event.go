@@ -18,7 +18,12 @@ const (
 	LoginRefused        Kind = "login.refused"        // an answer or callback gave no session
 	SessionRaised       Kind = "session.raised"       // a session's trust rose, with a new secret
 	SessionEnded        Kind = "session.ended"        // the patient logged out, or a limit was met while someone looked
-	AccountCreated      Kind = "account.created"      // first login of an (issuer, subject)
+	AccountCreated      Kind = "account.created"      // first login of an (issuer, subject), or a sign-up
+	LevelRaised         Kind = "account.raised"       // own evidence rose; Cause is what it stands on
+	ProofRefused        Kind = "account.not-proved"   // details did not match, or no contact did; Fields are the classes that failed
+	CodeSent            Kind = "code.sent"            // a one-time code was due to be sent; Cause is what for
+	LinkSpent           Kind = "link.spent"           // a mailed link was used
+	PasswordChanged     Kind = "password.changed"     // by its patient, or after a reset
 	DetailsRefreshed    Kind = "account.details"      // a provider's details differed from those kept
 	AccountDisabled     Kind = "account.disabled"     // by an operator
 	AccountEnabled      Kind = "account.enabled"      // by an operator
@@ -30,7 +35,26 @@ const (
 	AuthorizationDenied Kind = "portal.denied"        // a portal's request ended without a code
 	AccessRefused       Kind = "access.refused"       // a request was refused at a door, with a reference
 	KeyRotated          Kind = "key.rotated"          // a signing or sealing key came or went
+	RegisterImported    Kind = "register.imported"    // the index of patients was replaced
 	EventsMissed        Kind = "audit.missed"         // events arrived from the journal after the database had refused them
+
+	CardMade          Kind = "card.made"          // a card of one-time codes, which ends the one before
+	CardSpent         Kind = "card.spent"         // one code of it was used
+	CardDeclined      Kind = "card.declined"      // the patient would rather take the risk
+	CardDropped       Kind = "card.dropped"       // it was ended with all its codes
+	BrowserRemembered Kind = "browser.remembered" // it stands in for a code for 30 days
+	BrowserForgotten  Kind = "browser.forgotten"  // one, or all of them
+	PhoneBound        Kind = "phone.bound"        // the number that codes are sent to came or changed
+	PhoneDropped      Kind = "phone.dropped"      // it was taken from the account
+	PhoneOff          Kind = "phone.off"          // too many wrong codes in a row
+	FactorRaised      Kind = "factor.raised"      // what opened a session carries its level from now on
+	ActivationIssued  Kind = "activation.issued"  // staff were given a code to hand over
+	ActivationRevoked Kind = "activation.revoked" // it was ended unused
+	ActivationSpent   Kind = "activation.spent"   // a patient used a code that staff had handed over
+	ProofRecorded     Kind = "proof.recorded"     // two members of staff saw a person's documents
+	ApprovalAsked     Kind = "approval.asked"     // an act that needs a second person
+	ApprovalConfirmed Kind = "approval.confirmed" // the second person agreed, and it was done
+	ApprovalRefused   Kind = "approval.refused"   // the second person did not agree, or the first withdrew
 )
 
 // Result is how it ended.

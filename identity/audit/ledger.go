@@ -57,6 +57,12 @@ func (l *Ledger) Act(ctx context.Context, e *Event, fn func(context.Context) err
 	})
 }
 
+// Within runs fn in one transaction without an event of its own: for an act that is
+// made of others, each of which records itself.
+func (l *Ledger) Within(ctx context.Context, fn func(context.Context) error) error {
+	return l.store.Within(ctx, fn)
+}
+
 // TakeAway is [Ledger.Act] for what takes access away: logging out, disabling. It
 // never fails because its event could not be written. When the transaction fails,
 // the event goes to the journal first, and then fn runs alone. The errors of fn

@@ -97,6 +97,24 @@ func chosenTexts() []string {
 			keys = append(keys, "lasts."+l.name+"."+plural(n+1))
 		}
 	}
-	return append(keys, Refusal{Kind: UnderAge}.key("why-undated"), "login.title", "login.title-portal", "account.title",
-		"logout.title", "logged-out.title", "help.title", "privacy.title", "cookies.title", "accessibility.title")
+	for k, second := range variants {
+		keys = append(keys, Refusal{Kind: k}.key(second.without))
+	}
+	for _, o := range outcomes {
+		for _, part := range []string{"title", "text"} {
+			keys = append(keys, SignedUp{Outcome: o}.Key(part))
+		}
+	}
+	keys = append(keys, faultKeys...)
+	keys = append(keys, FaultWait+"-until", FaultLocked+"-until", "form.day", "form.month", "form.year")
+	return append(keys, "login.title", "login.title-portal", "account.title",
+		"logout.title", "logged-out.title", "help.title", "privacy.title", "cookies.title", "accessibility.title",
+		"sign-up.title", "sign-up.title-portal", "too-young.ask-title", "too-young.title", "device.title", "email.title",
+		"phone.title", "phone.off-title", "name.title", "birth-date.title", "number.title", "postcode.title",
+		"password.title", "password.reset-title", "check.title", "interrupted.title", "interrupted.shared-title",
+		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
+		"login-email.title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
+		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title",
+		"held.email-title", "held.phone-title", "cancel.title", "cancel.done-title",
+		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title")
 }

@@ -15,7 +15,40 @@ type Account struct {
 	Provider    Provider          // whom the details came from
 	SettingsURL string            // where the provider lets them be changed; empty: not shown
 	Sessions    []Session         // where the patient is logged in, this one too
+	Own         *Own              // what a patient has who signed up here; nil: one who came by a provider
+	NotNumber   string            // where "this is not my number" is told; empty: not offered
+	NotRecord   string            // where "this is not my record" is told; empty: not offered
 }
+
+// Own is what a patient has here who signed up here. An address that is empty is
+// not offered.
+type Own struct {
+	EmailURL      string // where the address is changed
+	PhoneURL      string // where the number is changed, or given
+	PasswordURL   string
+	ActivationURL string // where a code from staff is given
+	CardURL       string // where a card is made
+	CardLeft      int    // codes left on it
+	CardMade      time.Time
+	CardDeclined  time.Time // when the patient took the risk of having none
+	PhoneOff      bool      // too many codes to it were wrong: it opens nothing
+	Browsers      []Browser // those that are remembered
+	Frozen        bool      // the link to the record is frozen, as it may be another person's
+	HeldChannel   identity.Channel
+	HeldUntil     time.Time // when a change of that channel's address takes place; zero: none is waiting
+}
+
+// Browser is one that may stand in for a code.
+type Browser struct {
+	ID     string // posted as `browser` to /account/browsers to have it forgotten
+	This   bool
+	Device string    // such as "Firefox on Windows"; empty: not known
+	Seen   time.Time // when it last logged in
+	Until  time.Time // when it is forgotten by itself
+}
+
+// HeldEmail reports whether the address that waits is one for e-mail.
+func (o Own) HeldEmail() bool { return o.HeldChannel == identity.ByEmail }
 
 // Session is one place where the patient is logged in.
 type Session struct {
@@ -31,8 +64,10 @@ func (Account) template() string { return "account" }
 func (Account) title(v *voice, _ *site) (string, error) { return v.plain("account.title") }
 
 // FullName returns given and family name as far as they are known.
-func (a Account) FullName() string {
-	given, family := a.Details.GivenName.Reveal(), a.Details.FamilyName.Reveal()
+func (a Account) FullName() string { return fullName(a.Details) }
+
+func fullName(d identity.Details) string {
+	given, family := d.GivenName.Reveal(), d.FamilyName.Reveal()
 	if given == "" || family == "" {
 		return given + family
 	}
@@ -48,16 +83,19 @@ func (a Account) NHSNumber() string {
 	return a.Details.NHSNumber.Spaced()
 }
 
-// Phone returns the number as people read it: one of the United Kingdom with its
+// Phone returns the number as people read it.
+func (a Account) Phone() string { return readable(a.Details.Phone) }
+
+// readable writes a number as people read it: one of the United Kingdom with its
 // leading zero and a gap, any other as it is.
-func (a Account) Phone() string {
-	number := a.Details.Phone.Reveal()
+func readable(p identity.Phone) string {
+	number := p.Reveal()
 	if national, found := strings.CutPrefix(number, "+44"); found {
 		number = "0" + national
 	}
 	const digits, area = 11, 5
 	if len(number) != digits || number[0] != '0' {
-		return a.Details.Phone.Reveal()
+		return p.Reveal()
 	}
 	return number[:area] + " " + number[area:]
 }
@@ -99,4 +137,6 @@ var knownReasons = []identity.Reason{
 	identity.ReasonNoEvidence, identity.ReasonProviderP0, identity.ReasonProviderP5, identity.ReasonProviderP9,
 	identity.ReasonPassword, identity.ReasonCode, identity.ReasonSharedKey, identity.ReasonPasskey,
 	identity.ReasonLevelAbove, identity.ReasonFreshnessUnknown,
+	"own-p0", "own-p5-contact", "own-p5-activation", "own-p9-documents", "factor-below-account",
+	"texted-code", "printed-code", "remembered-browser",
 }

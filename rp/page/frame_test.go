@@ -59,18 +59,13 @@ func FuzzLocal(f *testing.F) {
 	})
 }
 
-// wrong is a page with an error of input.
-type wrong struct{ HelpPage }
-
-func (wrong) faults() bool { return true }
-
 func TestATitleBeginsWithItsError(t *testing.T) {
-	for lang, want := range map[string]string{English: "<title>Error: Help – ", Welsh: "<title>Gwall: Help – "} {
+	for lang, want := range map[string]string{English: "<title>Error: What is your name?", Welsh: "<title>Gwall: Beth yw eich enw?"} {
 		p, err := New(Options{Organisation: Organisation{Name: Words{English: "Example"}}, Languages: spoken, ServiceHost: "login.example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := p.Render(Frame{Lang: lang}, wrong{})
+		doc, err := p.Render(Frame{Lang: lang}, Name{Faults: []Fault{{Field: "given_name", Key: "fault.given-name"}}})
 		if err != nil || !strings.Contains(string(doc), want) {
 			t.Errorf("%s: no %q, %v", lang, want, err)
 		}

@@ -13,6 +13,8 @@ type Login struct {
 	RequestID string           // the waiting authorization request, carried by every button; may be empty
 	Return    string           // or the page of ours that waits, likewise; may be empty
 	Shared    bool             // the patient said that the device is not theirs
+	EmailURL  string           // where those log in who signed up here; empty: not offered
+	SignUpURL string           // where they sign up; empty: not offered
 }
 
 // ProviderButton is a button that leads to a provider by way of /login/{id}.

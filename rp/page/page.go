@@ -68,18 +68,14 @@ type Frame struct {
 	Reference   string    // such as DIL-7F3K-Q2; shown on refusals
 }
 
-// Content is one page: [Login], [Refusal], [Account], [LogoutConfirm],
-// [LoggedOut], [HelpPage], [Privacy], [Cookies] or [AccessibilityStatement].
+// Content is one page: [Login], [SignUpStart], [Code], [Refusal], [Account] and
+// every other struct of this package that has a template.
 type Content interface {
 	// template names the page's template.
 	template() string
 	// title is the page's heading, and the first part of its title.
 	title(v *voice, s *site) (string, error)
 }
-
-// faulty is a [Content] that may show errors of input. Its title then begins with
-// "Error:", so that a screen reader says so first.
-type faulty interface{ faults() bool }
 
 // Pages renders pages. It is safe for concurrent use.
 type Pages struct {
@@ -183,10 +179,4 @@ func (p *Pages) Render(f Frame, c Content) ([]byte, error) {
 		return nil, fmt.Errorf("frame: %w", err)
 	}
 	return whole.Bytes(), nil
-}
-
-// Faulty reports whether the page shows errors of input.
-func (s scene) Faulty() bool {
-	f, ok := s.Page.(faulty)
-	return ok && f.faults()
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,9 +91,12 @@ func (e *element) within(name string) bool {
 // words returns the text with single spaces.
 func (e *element) words() string { return strings.Join(strings.Fields(e.text), " ") }
 
+// onePages are the pages of the example: they are safe to share, and slow to make.
+var onePages = sync.OnceValues(func() (*page.Pages, error) { return page.New(pagetest.Options()) })
+
 func newPages(t *testing.T) *page.Pages {
 	t.Helper()
-	p, err := page.New(pagetest.Options())
+	p, err := onePages()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +155,12 @@ func checkHeadings(t *testing.T, root *element, lang string) {
 	if len(h1) != 1 || len(title) != 1 {
 		t.Fatalf("wanted one h1 and one title, got %d and %d", len(h1), len(title))
 	}
-	if h1[0].words() == "" || !strings.HasPrefix(title[0].words(), h1[0].words()+" – ") {
-		t.Errorf("title %q does not begin with heading %q", title[0].words(), h1[0].words())
+	begins := h1[0].words() + " – "
+	if len(root.find(withClass("nhsuk-error-summary"))) > 0 {
+		begins = map[string]string{page.English: "Error: ", page.Welsh: "Gwall: "}[lang] + begins
+	}
+	if h1[0].words() == "" || !strings.HasPrefix(title[0].words(), begins) {
+		t.Errorf("title %q does not begin with %q", title[0].words(), begins)
 	}
 	if got := root.named("html")[0].attrs["lang"]; got != lang {
 		t.Errorf("lang is %q", got)
@@ -191,8 +200,10 @@ func checkNothingInline(t *testing.T, root *element) {
 			ids[id] = true
 		}
 		for _, ref := range []string{"aria-labelledby", "aria-describedby"} {
-			if id := e.attrs[ref]; id != "" && len(root.find(func(e *element) bool { return e.attrs["id"] == id })) != 1 {
-				t.Errorf("%s names %s, which is not there", ref, id)
+			for _, id := range strings.Fields(e.attrs[ref]) {
+				if len(root.find(func(e *element) bool { return e.attrs["id"] == id })) != 1 {
+					t.Errorf("%s names %s, which is not there", ref, id)
+				}
 			}
 		}
 	}
@@ -222,16 +233,82 @@ func checkForms(t *testing.T, root *element) {
 		if f.attrs["method"] != "post" || !strings.HasPrefix(f.attrs["action"], "/") || strings.HasPrefix(f.attrs["action"], "//") {
 			t.Errorf("form %s %q", f.attrs["method"], f.attrs["action"])
 		}
-		buttons := f.named("button")
+		if _, bare := f.attrs["novalidate"]; !bare {
+			t.Errorf("form %s lets the browser judge, in words that are not ours", f.attrs["action"])
+		}
+		buttons := f.find(func(e *element) bool { return e.name == "button" && e.attrs["type"] != "button" })
 		if len(buttons) != 1 || buttons[0].words() == "" {
 			t.Errorf("form %s has %d buttons", f.attrs["action"], len(buttons))
 		}
 		for _, i := range f.named("input") {
-			if i.attrs["type"] != "hidden" {
-				t.Errorf("form %s has a field", f.attrs["action"])
+			checkInput(t, root, i)
+		}
+	}
+	checkFaults(t, root)
+}
+
+// tokens are the autocomplete tokens of WCAG 1.3.5 and the contract that our forms
+// use.
+var tokens = []string{
+	"email", "tel", "username", "username webauthn", "current-password", "new-password", "one-time-code",
+	"given-name", "family-name", "bday-day", "bday-month", "bday-year", "postal-code", "off",
+}
+
+// checkInput wants a label, an autocomplete token and nothing that keeps a patient
+// from pasting; a secret never comes back.
+func checkInput(t *testing.T, root, i *element) {
+	t.Helper()
+	name, kind := i.attrs["name"], i.attrs["type"]
+	if name == "" {
+		t.Error("an input without a name")
+	}
+	if kind == "hidden" || name == "username" {
+		return
+	}
+	if len(root.find(func(e *element) bool { return e.name == "label" && e.attrs["for"] == i.attrs["id"] && e.words() != "" })) != 1 {
+		t.Errorf("input %s has no label", name)
+	}
+	if kind == "radio" || kind == "checkbox" {
+		return
+	}
+	if !slices.Contains(tokens, i.attrs["autocomplete"]) {
+		t.Errorf("input %s: autocomplete is %q", name, i.attrs["autocomplete"])
+	}
+	for _, attr := range []string{"maxlength", "pattern", "required", "onpaste", "placeholder"} {
+		if _, there := i.attrs[attr]; there {
+			t.Errorf("input %s has %s", name, attr)
+		}
+	}
+	if secret := kind == "password" || strings.HasSuffix(name, "code") && name != "postcode"; secret && i.attrs["value"] != "" {
+		t.Errorf("input %s comes back filled", name)
+	}
+}
+
+// checkFaults wants each fault twice in the same words: in the summary, as a link
+// to the field, and at the field.
+func checkFaults(t *testing.T, root *element) {
+	t.Helper()
+	var summed, told []string
+	for _, s := range root.find(withClass("nhsuk-error-summary")) {
+		for _, a := range s.named("a") {
+			summed = append(summed, a.words())
+			id := strings.TrimPrefix(a.attrs["href"], "#")
+			if len(root.find(func(e *element) bool { return e.name == "input" && e.attrs["id"] == id })) != 1 {
+				t.Errorf("the summary leads to %s, which is no input", id)
 			}
 		}
 	}
+	for _, e := range root.find(withClass("nhsuk-error-message")) {
+		_, words, _ := strings.Cut(e.words(), ": ")
+		told = append(told, words)
+	}
+	if !slices.Equal(summed, told) {
+		t.Errorf("the summary says %q, the fields say %q", summed, told)
+	}
+}
+
+func withClass(class string) func(*element) bool {
+	return func(e *element) bool { return slices.Contains(strings.Fields(e.attrs["class"]), class) }
 }
 
 func checkLandmarks(t *testing.T, root *element, f page.Frame) {
@@ -285,22 +362,50 @@ func TestHostileValuesAreText(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := page.Provider{ID: hostile, Name: words}
+	const script = "javascript:alert(1)"
 	for label, c := range map[string]page.Content{
 		"login":     page.Login{Providers: []page.ProviderButton{{Provider: p}, {Provider: p, Down: true}}, Portal: words, RequestID: hostile},
 		"refusal":   page.Refusal{Kind: page.AccessDenied, Provider: words, Portal: words, StartAgain: "javascript:alert(1)", Return: "javascript:alert(1)"},
 		"account":   page.Account{Details: identity.Details{GivenName: name, FamilyName: name}, Provider: p, SettingsURL: "javascript:alert(1)", Sessions: []page.Session{{Device: hostile, Provider: words}}},
 		"logout":    page.LogoutConfirm{Action: "javascript:alert(1)", Hidden: []page.Field{{Name: hostile, Value: hostile}}, Portal: words, Stay: "javascript:alert(1)"},
 		"loggedout": page.LoggedOut{Portal: words, Return: "data:text/html,x", Provider: words},
+		"sign-up":   page.SignUpStart{MinimumAge: 16, Portal: words, RequestID: hostile, Return: hostile, NHSLogin: script, LoginURL: script, Action: script, Back: script},
+		"device":    page.SignUpDevice{Device: hostile, Helped: true, HelperEmail: hostile, HelperPhone: hostile, Action: script},
+		"email":     page.SignUpEmail{Email: hostile},
+		"phone":     page.SignUpPhone{Phone: hostile},
+		"name":      page.Name{Given: hostile, Family: hostile},
+		"born":      page.BirthDate{DateTyped: page.DateTyped{Day: hostile, Month: hostile, Year: hostile}},
+		"number":    page.NHSNumber{Number: hostile},
+		"postcode":  page.Postcode{Postcode: hostile, NumberURL: script},
+		"check":     page.CheckAnswers{Details: identity.Details{GivenName: name}},
+		"code":      page.Code{Purpose: page.CodeSignUpEmail, To: hostile, Action: script, ResendAction: script, ChangeURL: script, CardURL: script, LostPhoneURL: script},
+		"card-code": page.CardCode{PhoneURL: script, LostURL: script},
+		"card":      page.Card{Codes: []string{hostile}, To: script, Action: script},
+		"card-ask":  page.CardAsk{To: hostile, Action: script, Keep: script},
+		"signed-up": page.SignedUp{Reference: hostile, NHSLogin: script, ActivationURL: script, NextURL: script, Portal: words},
+		"log-in":    page.LoginEmail{Portal: words, RequestID: hostile, Return: hostile, Email: hostile, SignUpURL: script, RecoverURL: script, ForgotURL: script},
+		"recover":   page.Recover{Email: hostile, ForgotURL: script},
+		"forgotten": page.ForgottenEmail{Phone: hostile},
+		"contact":   page.ContactChange{Typed: hostile},
+		"not-mine":  page.NotMine{Done: true, Reference: hostile},
+		"own":       page.Account{Own: &page.Own{EmailURL: script, CardURL: script, Browsers: []page.Browser{{ID: hostile, Device: hostile}}}, NotNumber: script, NotRecord: script},
 		"cookies":   page.Cookies{List: []page.Cookie{{Name: hostile, Use: page.SessionCookie}}},
 	} {
 		f := page.Frame{Lang: hostile, Path: hostile, LoggedIn: true, IdleEnds: pagetest.Now, Notice: words, Reference: hostile}
 		doc := render(t, f, c)
-		for _, bad := range []string{"<script>", "<img src=x", "javascript:", "data:text"} {
+		for _, bad := range []string{"<script>", "<img src=x", "data:text"} {
 			if bytes.Contains(doc, []byte(bad)) {
 				t.Errorf("%s: %q came through", label, bad)
 			}
 		}
 		root := parse(t, doc)
+		for _, e := range root.find(func(*element) bool { return true }) {
+			for _, attr := range []string{"href", "action", "src", "formaction"} {
+				if strings.HasPrefix(e.attrs[attr], "javascript:") {
+					t.Errorf("%s: <%s %s> leads to a script", label, e.name, attr)
+				}
+			}
+		}
 		if len(root.named("html")) != 1 || root.named("html")[0].attrs["lang"] != page.English {
 			t.Errorf("%s: an unknown language was believed", label)
 		}
@@ -370,11 +475,13 @@ func TestNHSLoginStandsFirstInItsApprovedWords(t *testing.T) {
 	for lang, want := range map[string]string{"en": "Continue to NHS login", "cy": "Parhau i NHS login"} {
 		root := parse(t, render(t, page.Frame{Lang: lang}, pagetest.Samples(lang)[0].Content))
 		buttons := root.named("main")[0].find(looksLikeButton)
-		if len(buttons) != 2 || buttons[0].words() != want || buttons[0].attrs["class"] != "nhsuk-button nhsuk-button--login" {
+		if len(buttons) != 3 || buttons[0].words() != want || buttons[0].attrs["class"] != "nhsuk-button nhsuk-button--login" {
 			t.Fatalf("%s: first button is %q", lang, buttons[0].words())
 		}
-		if !strings.Contains(buttons[1].attrs["class"], "secondary") {
-			t.Errorf("%s: the other way is as visible", lang)
+		for _, other := range buttons[1:] {
+			if !strings.Contains(other.attrs["class"], "secondary") {
+				t.Errorf("%s: %q is as visible", lang, other.words())
+			}
 		}
 		for _, b := range buttons {
 			if !strings.HasSuffix(b.attrs["href"], "?request=example") {

@@ -35,6 +35,12 @@ const (
 	Internal               Kind = "internal"                // 500
 	Unavailable            Kind = "unavailable"             // 503
 	TooMany                Kind = "too-many"                // 429
+	Busy                   Kind = "busy"                    // 503: too many people log in at once
+	SignUpClosed           Kind = "sign-up-closed"          // nobody can sign up here
+	CodeLimit              Kind = "code-limit"              // 429: too many codes were asked for, or were wrong
+	ChannelOff             Kind = "channel-off"             // 503: what is needed now can't be sent
+	NumberInvalidated      Kind = "number-invalidated"      // the register no longer knows the NHS number; log-in and account stay
+	LinkOver               Kind = "link-over"               // a mailed link that is old, used or unknown; which, nobody is told
 )
 
 // Kinds returns every kind of refusal, for tests that go through all pages.
@@ -43,6 +49,7 @@ func Kinds() []Kind {
 		ConsentNotGiven, AccessDenied, LoginRequired, TemporarilyUnavailable, ProviderOther, ProviderDown, TooLate, Acting,
 		UnderAge, Disabled, OtherPerson, Unproved, PortalBadClient, PortalBadRedirect, LevelUnmet, CookiesOff, SessionEnded, NotFound,
 		MethodNotAllowed, BadRequest, Forbidden, Internal, Unavailable, TooMany,
+		Busy, SignUpClosed, CodeLimit, ChannelOff, NumberInvalidated, LinkOver,
 	}
 }
 
@@ -54,42 +61,69 @@ type Refusal struct {
 	Portal     Words     // the portal that waits; none: the organisation's name stands for the service
 	StartAgain string    // where to start again; empty: not offered
 	Return     string    // the waiting portal's own address; empty: not offered
-	From       time.Time // under-age: the day on which the patient is old enough; zero: not known
+	From       time.Time // under-age: the day on which the patient is old enough; code-limit: when codes work again; zero: not known
 }
 
 func (Refusal) template() string { return "refusal" }
 
 func (r Refusal) title(v *voice, s *site) (string, error) {
-	return v.plain(r.key("title"), r.fill(v, s)...)
+	fill, err := r.fill(v, s)
+	if err != nil {
+		return "", err
+	}
+	return v.plain(r.key("title"), fill...)
 }
 
 func (r Refusal) key(part string) string { return "refusal." + string(r.Kind) + "." + part }
 
 // fill returns a value for every hole that a text of refusal may have.
-func (r Refusal) fill(v *voice, s *site) []string {
-	pairs := []string{"service", r.Portal.In(v.lang), "provider", r.Provider.In(v.lang), "date", ""}
+func (r Refusal) fill(v *voice, s *site) ([]string, error) {
+	pairs := []string{"service", r.Portal.In(v.lang), "provider", r.Provider.In(v.lang), "date", "", "phone", s.Organisation.Help.Phone}
 	if pairs[1] == "" {
 		pairs[1] = s.Organisation.Name.In(v.lang)
 	}
+	var err error
 	if pairs[3] == "" {
-		pairs[3], _ = v.plain("provider.unknown") // check has seen it
+		if pairs[3], err = v.plain("provider.unknown"); err != nil {
+			return nil, err
+		}
 	}
-	if !r.From.IsZero() {
+	switch {
+	case r.From.IsZero():
+	case r.Kind == UnderAge: // a day of the calendar, the same in every zone
 		pairs[5] = v.day(r.From)
+	default:
+		pairs[5], err = v.moment(r.From)
 	}
-	return pairs
+	return pairs, err
+}
+
+// variants are the kinds with a second text for where a value is missing, by the
+// part that has it.
+var variants = map[Kind]struct{ part, without string }{
+	UnderAge:          {"why", "why-undated"},
+	CodeLimit:         {"now", "now-undated"},
+	NumberInvalidated: {"now", "now-unphoned"},
+}
+
+// say gives one part of a refusal's words.
+func (r Refusal) say(v *voice, s *site, part string) (template.HTML, error) {
+	missing := r.From.IsZero()
+	if r.Kind == NumberInvalidated {
+		missing = s.Organisation.Help.Phone == ""
+	}
+	if second, has := variants[r.Kind]; has && second.part == part && missing {
+		part = second.without
+	}
+	fill, err := r.fill(v, s)
+	if err != nil {
+		return "", err
+	}
+	return v.html(r.key(part), fill...)
 }
 
 // why says the reason of a refusal.
-func (v *voice) why(s *site, r Refusal) (template.HTML, error) {
-	key := r.key("why")
-	if r.Kind == UnderAge && r.From.IsZero() {
-		key = r.key("why-undated")
-	}
-	return v.html(key, r.fill(v, s)...)
-}
+func (v *voice) why(s *site, r Refusal) (template.HTML, error) { return r.say(v, s, "why") }
 
 // now says what a refused patient can do.
-func (v *voice) now(s *site, r Refusal) (template.HTML, error) {
-	return v.html(r.key("now"), r.fill(v, s)...)
-}
+func (v *voice) now(s *site, r Refusal) (template.HTML, error) { return r.say(v, s, "now") }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strconv"
 	"text/template/parse"
 	"time"
 )
@@ -46,6 +47,13 @@ func newVoice(lang string, words catalogue, zone *time.Location, asset func(stri
 		"why":    v.why,
 		"now":    v.now,
 		"dict":   dict,
+		"told":   v.told,
+		"input":  v.input,
+		"radios": v.radios,
+		"choose": choose,
+		"tick":   tick,
+		"dates":  v.dates,
+		"number": strconv.Itoa,
 		"tel":    dialled,
 		"mail":   isEmail,
 	}).ParseFS(templateFiles, "templates/*.html")

@@ -307,7 +307,7 @@ func (a asking) freshIn(s *session.Session, now time.Time) bool {
 // loggedInSince reports whether a login gave or raised the session after that
 // instant.
 func loggedInSince(s *session.Session, at time.Time) bool {
-	return s != nil && !s.Evidence.Provider.At.Before(at)
+	return s != nil && !s.Evidence.At().Before(at)
 }
 
 // instant is a time as databases keep it.

@@ -92,7 +92,7 @@ var accountRules = []rule{
 		found, err := k.Accounts.ByNHSNumber(k.ctx, details().NHSNumber)
 		k.ok(err)
 		k.same(found, []account.Account{a, b})
-		found, err = k.Accounts.ByEmail(k.ctx, must(identity.ParseEmail("sian.TEST@EXAMPLE.com")))
+		found, err = k.Accounts.ByContact(k.ctx, must(identity.ParseEmail("sian.TEST@EXAMPLE.com")).Contact())
 		k.ok(err)
 		k.same(found, []account.Account{a, b})
 	}},
@@ -103,7 +103,7 @@ var accountRules = []rule{
 		found, err := k.Accounts.ByNHSNumber(k.ctx, identity.NHSNumber{})
 		k.ok(err)
 		k.same(len(found), 0)
-		found, err = k.Accounts.ByEmail(k.ctx, identity.Email{})
+		found, err = k.Accounts.ByContact(k.ctx, identity.Email{}.Contact())
 		k.ok(err)
 		k.same(len(found), 0)
 	}},
@@ -121,7 +121,7 @@ var accountRules = []rule{
 		found, err = k.Accounts.ByNHSNumber(k.ctx, details().NHSNumber)
 		k.ok(err)
 		k.same(len(found), 0)
-		found, err = k.Accounts.ByEmail(k.ctx, details().Email)
+		found, err = k.Accounts.ByContact(k.ctx, details().Email.Contact())
 		k.ok(err)
 		k.same(len(found), 0)
 		got, err := k.Accounts.ByLink(k.ctx, changed.Issuer, "one")

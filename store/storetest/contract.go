@@ -12,9 +12,15 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/approval"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
+	onetime "github.com/dilys-id/dilys/identity/code"
+	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/grant"
+	"github.com/dilys-id/dilys/identity/limit"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/password"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/store"
@@ -28,17 +34,28 @@ type Stores struct {
 		FindByReference(ctx context.Context, reference string) ([]audit.Event, error)
 		EventsOf(ctx context.Context, accountID string, limit int) ([]audit.Event, error)
 	}
-	Accounts    account.Store
-	Sessions    session.Store
-	Grants      grant.Store
-	Attempts    attempt.Store
-	SigningKeys token.KeyStore
-	Sweep       func(ctx context.Context, now time.Time) error
+	Accounts     account.Store
+	Sessions     session.Store
+	Grants       grant.Store
+	Attempts     attempt.Store
+	Journeys     attempt.JourneyStore
+	Passwords    password.Store
+	OneTimeCodes onetime.Store
+	Limits       limit.Store
+	Outbox       outbox.Store
+	Register     *store.Register
+	Factors      factor.Store
+	Approvals    approval.Store
+	SigningKeys  token.KeyStore
+	Sweep        func(ctx context.Context, now time.Time) error
 }
 
 // Of returns the stores of an open database.
 func Of(db *store.DB) Stores {
-	return Stores{db.Audit(), db.Accounts(), db.Sessions(), db.Grants(), db.Attempts(), db.SigningKeys(), db.Sweep}
+	return Stores{
+		Audit: db.Audit(), Accounts: db.Accounts(), Sessions: db.Sessions(), Grants: db.Grants(), Attempts: db.Attempts(), Journeys: db.Attempts(),
+		Passwords: db.Passwords(), OneTimeCodes: db.OneTimeCodes(), Limits: db.Limits(), Outbox: db.Outbox(), Register: db.Register(), Factors: db.Factors(), Approvals: db.Approvals(), SigningKeys: db.SigningKeys(), Sweep: db.Sweep,
+	}
 }
 
 // rule is one row of the contract.
@@ -59,6 +76,14 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"sessions", sessionRules},
 		{"grants", grantRules},
 		{"attempts", attemptRules},
+		{"journeys", journeyRules},
+		{"passwords", passwordRules},
+		{"one-time codes", oneTimeRules},
+		{"limits", limitRules},
+		{"outbox", outboxRules},
+		{"register", registerRules},
+		{"factors", factorRules},
+		{"approvals", approvalRules},
 		{"signing keys", signingRules},
 		{"hostile", hostileRules},
 	} {
@@ -116,7 +141,9 @@ var comparePersonal = cmp.Options{
 	cmp.Comparer(func(a, b identity.BirthDate) bool { return a == b }),
 	cmp.Comparer(func(a, b identity.Email) bool { return a == b }),
 	cmp.Comparer(func(a, b identity.Phone) bool { return a == b }),
+	cmp.Comparer(func(a, b identity.Postcode) bool { return a == b }),
 	cmp.Comparer(func(a, b identity.Secret) bool { return a == b }),
+	cmp.Comparer(func(a, b identity.Contact) bool { return a == b }),
 }
 
 // race runs fn many times at once and returns what each gave.

@@ -74,8 +74,10 @@ func (w *world) strictFront() strictFront {
 		PublicURL: public, Languages: []string{"en", "cy"}, SecurityContact: "mailto:security@example.org",
 		OwnDoor: attempt.Door{MinimumAge: 16}, Notice: func() rppage.Words { return nil }, Pages: pages, Portals: portals,
 		Providers: []rp.Provider{{Provider: w.Providers[0], Words: nhsLogin, Prompt: rp.PromptAuto}},
-		Attempts:  attempt.New(w.DB.Attempts(), w.Accounts, w.Sessions, w.Ledger, limits, w.clock.Now),
-		Sessions:  w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Now: w.clock.Now,
+		Attempts: attempt.New(attempt.Options{
+			Store: w.DB.Attempts(), Journeys: w.DB.Attempts(), Accounts: w.Accounts, Sessions: w.Sessions, Ledger: w.Ledger, Limits: limits, Now: w.clock.Now,
+		}),
+		Sessions: w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Now: w.clock.Now,
 		Log: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: func(string, int, time.Duration) {},
 	})}
 }
@@ -300,6 +302,28 @@ var crawl = map[string][]sent{
 	},
 	"/account":                   {{http.MethodGet, "/account", nil, false, 303, ""}, {http.MethodGet, "/account", nil, true, 200, ""}},
 	"/account/provider-settings": {{http.MethodGet, "/account/provider-settings", nil, false, 303, ""}, {http.MethodGet, "/account/provider-settings", nil, true, 303, ""}},
+	// Nobody can sign up in this world: what an open door does, the journeys of its own show.
+	"/login/email":             {{http.MethodGet, "/login/email", nil, false, 404, ""}, {http.MethodPost, "/login/email", url.Values{"email": {"a@example.com"}}, false, 404, ""}},
+	"/login/email/code":        {{http.MethodGet, "/login/email/code", nil, false, 400, ""}, {http.MethodPost, "/login/email/code", url.Values{"code": {"123456"}}, false, 400, ""}},
+	"/login/email/card":        {{http.MethodGet, "/login/email/card", nil, false, 400, ""}, {http.MethodPost, "/login/email/card", url.Values{"card_code": {"x"}}, false, 400, ""}},
+	"/login/email/lost-phone":  {{http.MethodGet, "/login/email/lost-phone", nil, false, 200, ""}},
+	"/sign-up":                 {{http.MethodGet, "/sign-up", nil, false, 404, ""}, {http.MethodPost, "/sign-up", url.Values{"old_enough": {"yes"}}, false, 404, ""}},
+	"/sign-up/too-young":       {{http.MethodGet, "/sign-up/too-young", nil, false, 200, ""}, {http.MethodPost, "/sign-up/too-young", url.Values{}, false, 422, ""}},
+	"/sign-up/{page}":          {{http.MethodGet, "/sign-up/email", nil, false, 400, ""}, {http.MethodPost, "/sign-up/check", url.Values{}, false, 400, ""}},
+	"/recover":                 {{http.MethodGet, "/recover", nil, false, 404, ""}, {http.MethodPost, "/recover", url.Values{"email": {"a@example.com"}}, false, 404, ""}},
+	"/recover/sent":            {{http.MethodGet, "/recover/sent", nil, false, 200, ""}},
+	"/recover/link":            {{http.MethodGet, "/recover/link", nil, false, 400, ""}, {http.MethodPost, "/recover/link", url.Values{}, false, 400, ""}},
+	"/recover/{token}":         {{http.MethodGet, "/recover/nothing", nil, false, 400, ""}},
+	"/recover/factor":          {{http.MethodGet, "/recover/factor", nil, false, 400, ""}, {http.MethodPost, "/recover/factor", url.Values{"code": {"123456"}}, false, 400, ""}},
+	"/recover/password":        {{http.MethodGet, "/recover/password", nil, false, 400, ""}, {http.MethodPost, "/recover/password", url.Values{"password": {"x"}}, false, 400, ""}},
+	"/courier/receipts":        {{http.MethodPost, "/courier/receipts", url.Values{}, false, 404, ""}},
+	"/recover/done":            {{http.MethodGet, "/recover/done", nil, false, 200, ""}},
+	"/recover/help":            {{http.MethodGet, "/recover/help", nil, false, 200, ""}},
+	"/recover/email":           {{http.MethodGet, "/recover/email", nil, false, 404, ""}, {http.MethodPost, "/recover/email", url.Values{"phone": {"07700900123"}}, false, 404, ""}},
+	"/account/second-way":      {{http.MethodGet, "/account/second-way", nil, false, 303, ""}, {http.MethodGet, "/account/second-way", nil, true, 404, ""}, {http.MethodPost, "/account/second-way", url.Values{}, false, 303, ""}},
+	"/account/second-way/done": {{http.MethodPost, "/account/second-way/done", url.Values{}, false, 303, ""}},
+	"/account/activation":      {{http.MethodGet, "/account/activation", nil, false, 303, ""}, {http.MethodPost, "/account/activation", url.Values{}, true, 404, ""}},
+	"/account/browsers":        {{http.MethodPost, "/account/browsers", url.Values{}, false, 303, ""}},
 	"/logout": {
 		{http.MethodGet, "/logout", nil, false, 303, ""},
 		{http.MethodGet, "/logout", nil, true, 200, ""},
@@ -497,7 +521,8 @@ func (s sent) judge(t *testing.T, got answered) {
 	}
 	if strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
 		mustBeOurs(t, got, portalURL)
-		if s.status >= 400 && !strings.Contains(got.body, "DIL-") {
+		// A field that can't be taken is told at the field.
+		if s.status >= 400 && s.status != http.StatusUnprocessableEntity && !strings.Contains(got.body, "DIL-") {
 			t.Error("wanted a reference on the page")
 		}
 	}

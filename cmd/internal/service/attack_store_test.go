@@ -13,13 +13,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dilys-id/dilys/cmd/internal/hashing"
 	"github.com/dilys-id/dilys/cmd/internal/service"
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	if hashing.IsWorker() {
+		os.Exit(hashing.RunWorker())
+	}
+	storetest.Main(m)
+}
 
 // behind opens the world's SQLite file beside the service, as whoever has the
 // machine can.

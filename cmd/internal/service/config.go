@@ -30,7 +30,11 @@ type Config struct {
 	Organisation     Organisation
 	Notice           Notice
 	Sessions         Sessions
-	Providers        []Provider // in the order in which patients see them
+	Courier          Courier
+	SignUp           SignUp
+	Register         *Register  // nil: nobody is asked who a patient is
+	Providers        []Provider // in the order in which patients see them; none only where patients sign up
+	Limits           Limits
 	Portals          []Portal
 	Gateway          *Gateway // nil: the session alone decides a check
 
@@ -71,6 +75,83 @@ type Notice struct {
 type Sessions struct {
 	Preset         string
 	Idle, Absolute time.Duration
+}
+
+// Courier is how messages leave. Without Email nobody signs up; without SMS no
+// phone can be proved.
+type Courier struct{ Email, SMS *Channel }
+
+// Channel is one kind of message and who carries it: one of both.
+type Channel struct {
+	SMTP   *SMTP // e-mail alone
+	Notify *Notify
+}
+
+// SMTP is a mail server. It is spoken to by STARTTLS, and plainly only while
+// insecure_loopback.
+type SMTP struct {
+	Address  string // host:port
+	From     string // an address, or NAME <ADDRESS> (RFC 5322 §3.4)
+	Username string // empty: it takes mail from our network
+	Password identity.Secret
+}
+
+// Notify is one channel at GOV.UK Notify.
+type Notify struct {
+	URL           string
+	APIKey        identity.Secret // NAME-SERVICE-SECRET, the last two being UUIDs
+	Template      string          // a UUID
+	ReceiptsToken identity.Secret // what its delivery receipts carry; empty: none are taken
+}
+
+// SignUp is whether and for whom accounts are made without a provider. The zero
+// value is that nobody signs up.
+type SignUp struct {
+	Enabled        bool
+	MinimumAge     int      // in years
+	Practices      []string // ODS codes of GP practices; none: any
+	TestNHSNumbers bool     // numbers in the 9… range, which belong to nobody
+}
+
+// The kinds of register.
+const (
+	kindIndex = "index"
+	kindPDS   = "pds"
+)
+
+// Register is who the health service says a patient is.
+type Register struct {
+	Kind         string // index or pds; what follows is of pds alone
+	URL          string // of its FHIR API
+	TokenURL     string
+	ClientKey    *token.AssertionKey // RS512, with a kid
+	APIKey       identity.Secret
+	ContactProof bool // a contact on an entry proves, although it can't be asked who else has it
+}
+
+// Rate is how many in a time.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+// Limits is how often things may be tried. Of several rates each one holds.
+type Limits struct {
+	SendCooldown     time.Duration  // between two codes to one address
+	SendPerAddress   []Rate         // codes to one phone number or e-mail address
+	SendPerFlow      int            // codes in one sign-up, login or recovery
+	SendPerNetwork   []Rate         // unfinished attempts from one address; beyond it answers slow down
+	SendPerBlock     Rate           // codes to phone numbers that differ in the last four digits
+	SendPerService   []Rate         // codes in all; one of them is for 24 hours
+	SendReserve      int            // per cent of the day's, kept for patients who are logged in
+	CodeGuesses      int            // at one code
+	CodeGuessesDay   int            // at the codes of one account in a day
+	CodeGuessesEver  int            // wrong ones in a row, after which the factor is off
+	PasswordGuesses  Rate           // at one account, before it is locked
+	PasswordLock     time.Duration  // the first time; it doubles each time after …
+	PasswordLockMost time.Duration  // … up to this
+	RegisterLookups  Rate           // by details typed, for one entry and for one browser
+	Networks         []netip.Prefix // that many patients share
 }
 
 // The kinds of provider.

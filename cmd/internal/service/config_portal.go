@@ -61,6 +61,9 @@ func (r *reading) straightTo(v value, providers []Provider) string {
 		ids = append(ids, p.ID)
 	}
 	wanted := "the id of a provider: " + strings.Join(ids, " or ")
+	if len(ids) == 0 {
+		wanted = "nothing, as there is no provider"
+	}
 	return read(v, wanted, func(text string) (string, string) {
 		if !slices.Contains(ids, text) {
 			return "", meant(wanted, text, ids)
@@ -82,7 +85,7 @@ func (r *reading) pkceOptional(v value, secret bool) bool {
 // ordinaryAge is the age from which a patient decides alone.
 const ordinaryAge = "16"
 
-func (m *mapping) minimumAge() int { return m.at("minimum_age").or(ordinaryAge).years() }
+func (m *mapping) minimumAge() int { return m.at("minimum_age").or(ordinaryAge).years(0) }
 
 // floor reads the vectors that open a door, and who answers for those below P9.
 func (m *mapping) floor() ([]identity.Trust, *LowerProof) {

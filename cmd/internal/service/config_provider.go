@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/token"
 )
 
 // reservedIDs are pages under /login/ that a provider's id would hide.
-var reservedIDs = []string{"email", "callback", "passkey"}
+// "dilys" is what we call ourselves as a source of details.
+var reservedIDs = []string{"email", "callback", "passkey", account.Own}
 
 func (r *reading) providers(v value, publicURL string) []Provider {
 	var all []Provider
@@ -48,7 +50,7 @@ func (r *reading) provider(m *mapping, taken []string) Provider {
 	p.ButtonLogo = m.at("button_logo").imageFile()
 	m.later("passkeys", "has no passkeys", "false")
 	m.later("reprove", "has no passkeys: a provider is asked at every login")
-	m.later("trust_lasts", "has no factors of its own that could last")
+	m.later("trust_lasts", "gives a provider's patients no factors of their own that could last")
 	return p
 }
 

@@ -29,6 +29,7 @@ type reading struct {
 type knownSecret struct {
 	key    string
 	secret identity.Secret
+	shared string // what it is, where several keys may bring it; empty: this one alone
 }
 
 // value is a place where a setting stands, or could stand. Its readers return the

@@ -1,10 +1,7 @@
 package service
 
 // refused is what each edit of the good configuration is told, line by line.
-var refused = map[string]struct {
-	edit edit
-	want string
-}{
+var refused = map[string]refusedRow{
 	"the good one itself": {edit{}, ""},
 	"unknown key, near": {
 		edit{"keys: /var/lib/dilys/keys": "key: /var/lib/dilys/keys"},
@@ -13,7 +10,7 @@ var refused = map[string]struct {
 	},
 	"unknown key, far": {
 		edit{"sessions: {preset: nhs-login-web}": "frobnicate: 1"},
-		"10:1: frobnicate: wanted one of insecure_loopback, public_url, listen, operations_listen, trusted_proxies, database, database_password_file, redis, redis_password_file, keys, languages, organisation, notice, sessions, providers, sign_up, register, courier, limits, portals, gateway, got an unknown key",
+		"10:1: frobnicate: wanted one of insecure_loopback, public_url, listen, operations_listen, trusted_proxies, database, database_password_file, redis, redis_password_file, keys, languages, organisation, notice, sessions, courier, sign_up, register, providers, limits, portals, gateway, got an unknown key",
 	},
 	"unknown key in a provider": {
 		edit{"client_id: dilys-example": "client_idd: dilys-example"},
@@ -449,20 +446,7 @@ var refused = map[string]struct {
 	},
 	"trust_lasts, to come": {
 		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    trust_lasts: 90d"},
-		"17:18: providers[0].trust_lasts: wanted nothing: this version has no factors of its own that could last, got a value",
-	},
-	"sign-up, to come": {
-		edit{"keys: /var": "sign_up: {enabled: true, minimum_age: 16}\nkeys: /var"},
-		`6:20: sign_up.enabled: wanted false or nothing: this version lets nobody sign up, got "true"` + "\n" +
-			"6:39: sign_up.minimum_age: wanted nothing: this version lets nobody sign up, got a value",
-	},
-	"a register, to come": {
-		edit{"keys: /var": "register: {kind: index}\nkeys: /var"},
-		"6:11: register: wanted nothing: this version asks no register of patients, got a mapping",
-	},
-	"a courier, to come": {
-		edit{"keys: /var": "courier: {email: {kind: smtp}}\nkeys: /var"},
-		"6:10: courier: wanted nothing: this version sends no messages, got a mapping",
+		"17:18: providers[0].trust_lasts: wanted nothing: this version gives a provider's patients no factors of their own that could last, got a value",
 	},
 	"secret file missing": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: none"},
@@ -752,7 +736,7 @@ var refused = map[string]struct {
 	},
 	"a key set, once more": {
 		edit{"keys: /var/lib/dilys/keys": "keys: /var/lib/dilys/keys\nlimits: {networks: [], logins: 5}"},
-		"7:24: limits.logins: wanted one of networks, got an unknown key",
+		"7:24: limits.logins: wanted one of send_cooldown, send_per_address, send_per_flow, send_per_network, send_per_block, send_per_service, send_reserve, code_guesses, code_guesses_per_day, code_guesses_ever, password_guesses, password_lock, password_lock_most, register_lookups, networks, got an unknown key",
 	},
 	"http on a host that only looks like loopback": {
 		edit{"https://id.example.org/": "http://localhost.example.org/"},

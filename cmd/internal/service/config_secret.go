@@ -21,23 +21,27 @@ const (
 )
 
 // secretFile reads a secret from the file named here.
-func (v value) secretFile() identity.Secret {
+func (v value) secretFile() identity.Secret { return v.secretOf(judgeSecret, "") }
+
+// secretOf reads a secret as judge wants it. Only keys that share it, by the same
+// word, may bring the same one.
+func (v value) secretOf(judge func([]byte) (secret identity.Secret, wanted, got string), shared string) identity.Secret {
 	content, ok := v.file(maxSecret, unshared)
 	if !ok {
 		return ""
 	}
-	secret, wanted, got := judgeSecret(content)
+	secret, wanted, got := judge(content)
 	if wanted != "" {
 		v.refuse(wanted, got)
 		return ""
 	}
 	for _, known := range v.secrets {
-		if known.secret.Equal(secret) {
+		if known.secret.Equal(secret) && (shared == "" || known.shared != shared) {
 			v.refuse("a secret of its own", "that of "+known.key)
 			return ""
 		}
 	}
-	v.secrets = append(v.secrets, knownSecret{v.key, secret})
+	v.secrets = append(v.secrets, knownSecret{v.key, secret, shared})
 	return secret
 }
 

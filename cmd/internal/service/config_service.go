@@ -26,13 +26,15 @@ func (r *reading) config(m *mapping) *Config {
 	c.Organisation = r.organisation(m.at("organisation").required().mapping())
 	c.Notice = r.notice(m.at("notice"))
 	c.Sessions = r.sessions(m.at("sessions").mapping())
-	c.Providers = r.providers(m.at("providers").required(), c.PublicURL)
-	r.signUp(m.at("sign_up"))
-	m.later("register", "asks no register of patients")
-	m.later("courier", "sends no messages")
-	limits := m.at("limits").mapping()
-	limits.later("networks", "limits nobody by their address", "[]")
-	limits.close()
+	c.Courier = r.courier(m.at("courier").mapping())
+	c.SignUp = r.signUp(m.at("sign_up").mapping(), c.Courier)
+	c.Register = r.register(m.at("register"))
+	providers := m.at("providers")
+	if !c.SignUp.Enabled {
+		providers = providers.required()
+	}
+	c.Providers = r.providers(providers, c.PublicURL)
+	c.Limits = r.limits(m.at("limits").mapping())
 	c.Portals = r.portals(m.at("portals").orList("default"), c.Providers)
 	c.Gateway = r.gateway(m.at("gateway"), c.PublicURL)
 	m.close()
@@ -184,18 +186,4 @@ func (r *reading) sessions(m *mapping) Sessions {
 		idle.refuse(fmt.Sprintf("no more than absolute (%s)", brief(s.Absolute)), idle.describe())
 	}
 	return s
-}
-
-// signUp accepts that it is off, and nothing else.
-func (r *reading) signUp(v value) {
-	const why = "lets nobody sign up"
-	if v.node == nil {
-		return
-	}
-	m := v.mapping()
-	m.later("enabled", why, "false")
-	for _, key := range []string{"minimum_age", "practices", "test_nhs_numbers"} {
-		m.later(key, why)
-	}
-	m.close()
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"flag"
@@ -62,6 +63,8 @@ func desk(t testing.TB) string {
 		"clinic": secretText(), "my-health": secretText(), "appointments": secretText(), "database": secretText(),
 		"short": secretText()[:31], "empty": "", "two-lines": secretText() + "\n" + secretText(),
 		"repeated": strings.Repeat("a", 64), "few": strings.Repeat("abcdefg", 9), "changed": "Change-Me_" + secretText(),
+		"pds": secretText(), "receipts": secretText(), "smtp": "Pass word-1\n", "short-password": "secret7",
+		"notify": notifyKey("dilys-live"), "notify-renamed": notifyKey("dilys-live") + "-x", "notify-other": notifyKey("b"),
 		"large": strings.Repeat(secretText(), 100), "logo.png": "\x89PNG\r\n\x1a\n", "logo.txt": "a logo",
 	} {
 		write(t, folder, name, content, 0o600)
@@ -72,6 +75,15 @@ func desk(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return folder
+}
+
+// notifyKey returns a key of the shape that GOV.UK Notify gives out.
+func notifyKey(name string) string {
+	half := func() string {
+		h := hex.EncodeToString([]byte(secretText())[:16])
+		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	}
+	return name + "-" + half() + "-" + half()
 }
 
 func secretText() string { return identity.NewToken().Reveal() }
@@ -87,9 +99,11 @@ func write(t testing.TB, folder, name, content string, mode os.FileMode) {
 	}
 }
 
-func good(t testing.TB) string {
+func good(t testing.TB) string { return testdata(t, "good.yaml") }
+
+func testdata(t testing.TB, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/config/good.yaml")
+	text, err := os.ReadFile(filepath.Join("testdata/config", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,10 +167,16 @@ func TestGoodConfig(t *testing.T) {
 
 // TestRefused edits the good configuration, one thing a row.
 func TestRefused(t *testing.T) {
+	refuse(t, good(t), refused)
+}
+
+// refuse edits the text as each row says, and compares what is told.
+func refuse(t *testing.T, text string, rows map[string]refusedRow) {
+	t.Helper()
 	folder := desk(t)
-	for name, row := range refused {
+	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
-			text := good(t)
+			text := text
 			for old, changed := range row.edit {
 				if !strings.Contains(text, old) {
 					t.Fatalf("the good configuration has no %q", old)
@@ -171,6 +191,12 @@ func TestRefused(t *testing.T) {
 }
 
 type edit map[string]string
+
+// refusedRow is an edit of a configuration, and what it is told, line by line.
+type refusedRow struct {
+	edit edit
+	want string
+}
 
 // TestLoopback reads what a developer's machine has: plain http, and nothing that
 // is not this machine.
@@ -222,7 +248,7 @@ gateway:
 // TestExamples holds the shipped examples to the rules.
 func TestExamples(t *testing.T) {
 	names, err := filepath.Glob("../../../deploy/examples/*.yaml")
-	if err != nil || len(names) < 4 {
+	if err != nil || len(names) < 5 {
 		t.Fatalf("wanted the shipped examples, got %v and %v", names, err)
 	}
 	folder := desk(t)
@@ -242,7 +268,7 @@ func TestExamples(t *testing.T) {
 func TestEveryFaultAtOnce(t *testing.T) {
 	folder := desk(t)
 	names, err := filepath.Glob("testdata/config/bad-*.yaml")
-	if err != nil || len(names) < 3 {
+	if err != nil || len(names) < 4 {
 		t.Fatalf("wanted bad files, got %v and %v", names, err)
 	}
 	for _, name := range names {
@@ -277,7 +303,14 @@ func compare(t *testing.T, golden, got string) {
 // TestExplain compares what operators see, and looks for secrets in it.
 func TestExplain(t *testing.T) {
 	folder := desk(t)
-	c, err := Parse(filepath.Join(folder, "dilys.yaml"), []byte(good(t)), today)
+	for from, golden := range map[string]string{"good.yaml": "explain.golden", "good-signup.yaml": "explain-signup.golden"} {
+		explain(t, folder, testdata(t, from), "testdata/config/"+golden)
+	}
+}
+
+func explain(t *testing.T, folder, text, golden string) {
+	t.Helper()
+	c, err := Parse(filepath.Join(folder, "dilys.yaml"), []byte(text), today)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,16 +318,17 @@ func TestExplain(t *testing.T) {
 	if err := c.Explain(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []identity.Secret{c.Providers[1].ClientSecret, c.Portals[0].ClientSecret} {
-		if strings.Contains(b.String(), secret.Reveal()) {
-			t.Error("a secret is explained")
+	for _, name := range []string{"clinic-secret", "portal-secret", "pds", "notify", "smtp", "receipts"} {
+		secret, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil || strings.Contains(b.String(), strings.TrimSpace(string(secret))) {
+			t.Errorf("%s: the secret is explained, or %v", name, err)
 		}
 	}
 	var lines []string
 	for line := range strings.Lines(strings.ReplaceAll(b.String(), folder, "FOLDER")) {
 		lines = append(lines, strings.Join(strings.Fields(line), " "))
 	}
-	compare(t, "testdata/config/explain.golden", strings.Join(lines, "\n"))
+	compare(t, golden, strings.Join(lines, "\n"))
 }
 
 func TestLoadRefusesWhatIsNoFile(t *testing.T) {
@@ -327,7 +361,13 @@ func TestNoSecretInFaults(t *testing.T) {
 		"in an issuer":                     {"https://id.example.org/": "https://dilys:" + secret + "@id.example.org/"},
 		"in an issuer's query":             {"https://id.example.org/": "https://id.example.org/?key=" + secret},
 		"in Redis' address":                {"keys: /var": "redis: redis://u:" + secret + "@cache:6379/0\nkeys: /var"},
-		"as a key for a service to come":   {"keys: /var": "register: {api_key: " + secret + "}\nkeys: /var"},
+		"as a register's key":              {"keys: /var": "register: {kind: pds, api_key: " + secret + "}\nkeys: /var"},
+		"as a register's key, of no kind":  {"keys: /var": "register: {api_key: " + secret + "}\nkeys: /var"},
+		"as an index's key":                {"keys: /var": "register: {kind: index, api_key: " + secret + "}\nkeys: /var"},
+		"as a courier's key":               {"keys: /var": "courier: {sms: {kind: notify, api_key_file: " + secret + "}}\nkeys: /var"},
+		"as a courier's key, misnamed":     {"keys: /var": "courier: {sms: {kind: notify, api_key: " + secret + "}}\nkeys: /var"},
+		"as a mail server's password":      {"keys: /var": "courier: {email: {kind: smtp, password: " + secret + "}}\nkeys: /var"},
+		"in a mail server's address":       {"keys: /var": "courier: {email: {kind: smtp, address: \"smtp://u:" + secret + "@mail:587\"}}\nkeys: /var"},
 		"as a key set for what is to come": {"client_secret_file: portal-secret": "client_jwks_file: " + secret},
 	} {
 		text := good(t)
@@ -398,9 +438,10 @@ func FuzzConfig(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
-	if len(names)+len(examples) < 7 {
+	if len(names)+len(examples) < 9 {
 		f.Fatal("the seeds are gone")
 	}
+	f.Add(testdata(f, "good-signup.yaml"))
 	f.Add("a: &x [*x]\n")
 	f.Add("- - ? {[\n")
 	folder := desk(f)

@@ -104,13 +104,20 @@ func meant(wanted, text string, words []string) string {
 	return wanted
 }
 
-// years reads an age.
-func (v value) years() int {
+// years reads an age of that or more.
+func (v value) years(least int) int {
 	const most = 25
-	wanted := fmt.Sprintf("whole years of 0 to %d", most)
+	return v.whole("whole years", least, most)
+}
+
+// number reads how many.
+func (v value) number(least, most int) int { return v.whole("a number", least, most) }
+
+func (v value) whole(what string, least, most int) int {
+	wanted := fmt.Sprintf("%s of %d to %d", what, least, most)
 	return read(v, wanted, func(text string) (int, string) {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > most || strconv.Itoa(n) != text {
+		if err != nil || n < least || n > most || strconv.Itoa(n) != text {
 			return 0, wanted
 		}
 		return n, ""

@@ -17,26 +17,34 @@ const module = "github.com/dilys-id/dilys/"
 // floors says how high each room stands. An arrow goes down, and neighbours do
 // not know each other.
 var floors = map[string]int{
-	"identity":         0,
-	"identity/token":   1,
-	"identity/audit":   1,
-	"identity/account": 2,
-	"identity/session": 2,
-	"identity/grant":   2,
-	"identity/attempt": 3,
-	"rp/outside":       3,
-	"rp/provider":      4,
-	"rp/portal":        4,
-	"rp/page":          4,
-	"rp/register":      4,
-	"store":            4,
-	"rp":               5,
+	"identity":          0,
+	"identity/token":    1,
+	"identity/audit":    1,
+	"identity/account":  2,
+	"identity/session":  2,
+	"identity/grant":    2,
+	"identity/factor":   2,
+	"identity/approval": 2,
+	"identity/code":     2,
+	"identity/limit":    2,
+	"identity/password": 2,
+	"identity/outbox":   2,
+	"identity/attempt":  3,
+	"rp/outside":        3,
+	"rp/provider":       4,
+	"rp/portal":         4,
+	"rp/page":           4,
+	"rp/register":       4,
+	"rp/courier":        4,
+	"store":             4,
+	"rp":                5,
 }
 
 // counterparts serve development and tests. The service can't reach them. Those
 // that play a foreign party know nothing of ours but the ground floor.
 var counterparts = []string{
-	"rp/provider/simulator", "rp/register/pdsstandin", "cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "rp/page/pagetest",
+	"rp/provider/simulator", "rp/register/pdsstandin", "rp/courier/notifystandin", "rp/courier/smtpstandin",
+	"cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "store/madeup", "rp/page/pagetest",
 }
 
 // vendors are the words that only some rooms may say: one place knows each
@@ -55,7 +63,11 @@ var vendors = map[string][]string{
 	"github.com/alecthomas/kong": {"cmd/dilys", "cmd/dilys-dev"},
 	"github.com/goccy/go-yaml":   {"cmd/internal/service", "rp/provider/simulator"},
 	"github.com/prometheus/":     {"cmd/internal/service"},
+	"github.com/wneessen/":       {"rp/courier"},
+	"github.com/emersion/":       {"rp/courier/smtpstandin"},
 	"math/rand":                  nil, // ASVS 11.5.1: nothing here is allowed to be guessable
+	"golang.org/x/crypto":        {"identity/password"},
+	"golang.org/x/text":          {"identity/password"},
 	"unsafe":                     nil,
 }
 

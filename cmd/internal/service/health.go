@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/rp/provider"
+	"github.com/dilys-id/dilys/rp/register"
 )
 
 // health remembers how the service's own parts are, and since when.
@@ -65,7 +66,31 @@ func (s *Service) Status() Status {
 	for i, p := range s.Providers {
 		status.Dependencies = append(status.Dependencies, providerDependency(s.Config.Providers[i].ID, p.Health()))
 	}
+	status.Dependencies = append(status.Dependencies, s.ownDependencies()...)
 	return status
+}
+
+// ownDependencies tell of what patients need whom no provider serves.
+func (s *Service) ownDependencies() []Dependency {
+	var all []Dependency
+	if s.Config.Courier.Email != nil {
+		all = append(all, s.health.dependency("courier email", "sign-up and recovery say that no e-mails can be sent", "R11"))
+	}
+	if s.Config.Courier.SMS != nil {
+		all = append(all, s.health.dependency("courier sms", "pages say that no texts can be sent, and show the printed card", "R11"))
+	}
+	if s.pds != nil {
+		h := s.pds.Health()
+		d := Dependency{Name: "register", State: OK, Since: h.Since, Fault: h.Fault}
+		switch h.State {
+		case register.Slow:
+			d.State, d.Patients, d.Runbook = Slow, "a sign-up takes longer", "R12"
+		case register.Down:
+			d.State, d.Patients, d.Runbook = Down, "sign-ups are confirmed later: they end at P0", "R12"
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 func providerDependency(id string, h provider.Health) Dependency {

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/dilys-id/dilys/identity/outbox"
 )
 
 // meters counts what operators watch. Labels are routes, statuses and ids from the
@@ -17,6 +19,7 @@ type meters struct {
 	requests *prometheus.HistogramVec
 	up       *prometheus.GaugeVec
 	ready    prometheus.Gauge
+	messages *prometheus.CounterVec
 }
 
 func newMeters() *meters {
@@ -33,7 +36,10 @@ func newMeters() *meters {
 			Name: "dilys_ready", Help: "Whether sessions can be checked and pages shown.",
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.up, m.ready, collectors.NewGoCollector(),
+	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dilys_messages_total", Help: "What became of messages to patients, by channel and kind.",
+	}, []string{"what", "channel", "kind"})
+	m.registry.MustRegister(m.requests, m.up, m.ready, m.messages, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -41,6 +47,11 @@ func newMeters() *meters {
 // observe counts a request.
 func (m *meters) observe(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// told counts what became of messages.
+func (m *meters) told(h outbox.Happening) {
+	m.messages.WithLabelValues(string(h.What), string(h.By), string(h.Kind)).Inc()
 }
 
 // handler serves the metrics, with the status as it is at the asking.

@@ -18,6 +18,7 @@ const (
 	sweepEvery   = 10 * time.Minute
 	watchEvery   = 5 * time.Second
 	rekeyEvery   = time.Hour
+	outboxEvery  = 5 * time.Second // a commit of this replica wakes it at once; this is for what others left
 	drainFor     = 30 * time.Second
 )
 
@@ -62,6 +63,7 @@ func (s *Service) Run(ctx context.Context, l Listeners) error {
 	chores, stop := context.WithCancel(ctx)
 	var busy sync.WaitGroup
 	s.chores(chores, &busy)
+	busy.Go(func() { s.Outbox.Run(chores, outboxEvery) })
 
 	var err error
 	select {
@@ -75,10 +77,7 @@ func (s *Service) Run(ctx context.Context, l Listeners) error {
 	}
 	stop()
 	busy.Wait()
-	for _, p := range s.Providers {
-		p.Close()
-	}
-	return errors.Join(err, s.DB.Close())
+	return errors.Join(err, s.Close())
 }
 
 // chores starts what the service does by itself.
@@ -131,6 +130,9 @@ func (s *Service) refreshProviders(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, p := range s.Providers {
 		all.Go(func() { p.Refresh(ctx) })
+	}
+	if s.pds != nil {
+		all.Go(func() { s.pds.Refresh(ctx) })
 	}
 	all.Wait()
 }

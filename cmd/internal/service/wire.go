@@ -2,34 +2,43 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"path/filepath"
 	"time"
 
+	"github.com/dilys-id/dilys/cmd/internal/hashing"
 	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/approval"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/outbox"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
 	"github.com/dilys-id/dilys/rp/provider"
+	"github.com/dilys-id/dilys/rp/register"
 	"github.com/dilys-id/dilys/store"
 )
 
 // Records is the lower half of the house: the database and the rooms over it.
 // Operators' commands need no more.
 type Records struct {
-	Config   *Config
-	DB       *store.DB
-	Ledger   *audit.Ledger
-	Chain    *audit.Chain
-	Accounts *account.Accounts
-	Sessions *session.Sessions
-	journal  string
+	Config    *Config
+	DB        *store.DB
+	Ledger    *audit.Ledger
+	Chain     *audit.Chain
+	Accounts  *account.Accounts
+	Sessions  *session.Sessions
+	Factors   *factor.Factors
+	Approvals *approval.Approvals
+	keys      *store.Keys
+	journal   string
 }
 
 // OpenRecords opens the database that the configuration names, with its keys.
@@ -42,11 +51,13 @@ func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	r := &Records{Config: c, DB: db, journal: filepath.Join(c.Keys, journalFile)}
+	r := &Records{Config: c, DB: db, keys: keys, journal: filepath.Join(c.Keys, journalFile)}
 	r.Ledger = audit.NewLedger(db.Audit(), store.NewJournal(r.journal), now)
 	r.Chain = audit.NewChain(db.Audit(), keys.AuditMAC(), now)
 	r.Accounts = account.New(db.Accounts(), r.Ledger, now)
 	r.Sessions = session.New(db.Sessions(), r.Ledger, now)
+	r.Factors = factor.New(db.Factors(), keys, r.Ledger, now)
+	r.Approvals = approval.New(db.Approvals(), r.Ledger, now)
 	return r, nil
 }
 
@@ -66,8 +77,11 @@ type Service struct {
 	*Records
 	Providers []*provider.Provider
 	Ring      *token.Ring
+	Outbox    *outbox.Outbox
 	Front     *rp.Server
 
+	pds     *register.PDS // nil where another register is asked, or none
+	hashers *hashing.Pool
 	options Options
 	meters  *meters
 	health  *health
@@ -81,10 +95,23 @@ func New(ctx context.Context, c *Config, o Options) (*Service, error) {
 	}
 	s := &Service{Records: records, options: o, meters: newMeters(), health: newHealth(o.Now())}
 	if err := s.build(ctx); err != nil {
-		_ = records.DB.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Close lets go of everything that the service holds.
+func (s *Service) Close() error {
+	for _, p := range s.Providers {
+		p.Close()
+	}
+	if s.pds != nil {
+		s.pds.Close()
+	}
+	if s.hashers != nil {
+		s.hashers.Close()
+	}
+	return s.DB.Close()
 }
 
 func (s *Service) build(ctx context.Context) error {
@@ -114,12 +141,20 @@ func (s *Service) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("public_url: %w", err)
 	}
-	attempts := attempt.New(s.DB.Attempts(), s.Accounts, s.Sessions, s.Ledger, s.Config.limits(), s.options.Now)
+	own, err := s.own()
+	if err != nil {
+		return err
+	}
+	attempts := attempt.New(attempt.Options{
+		Store: s.DB.Attempts(), Journeys: s.DB.Attempts(), Accounts: s.Accounts, Sessions: s.Sessions, Ledger: s.Ledger,
+		Limits: s.Config.limits(), Now: s.options.Now, Own: own,
+	})
 	s.Front = rp.New(rp.Options{
 		PublicURL: public, PlainHTTP: s.Config.InsecureLoopback, TrustedProxies: s.Config.TrustedProxies,
 		Languages: s.Config.Languages, SecurityContact: s.Config.securityContact(), OwnDoor: s.Config.ownDoor(),
 		Notice: func() page.Words { return s.Config.notice(s.options.Now()) },
-		Pages:  pages, Providers: doors, Portals: portals, Attempts: attempts, Sessions: s.Sessions, Accounts: s.Accounts,
+		SignUp: s.signUp(), Limits: s.networks(), Receipts: s.receipts(), ChannelOff: s.channelOff,
+		Pages: pages, Providers: doors, Portals: portals, Attempts: attempts, Sessions: s.Sessions, Accounts: s.Accounts,
 		Ledger: s.Ledger, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
 	})
 	return nil
@@ -153,6 +188,7 @@ func (s *Service) portalOptions() portal.Options {
 		o.Providers = append(o.Providers, p.ID)
 		o.Reachable = append(o.Reachable, p.reachable()...)
 	}
+	o.Reachable = append(o.Reachable, s.Config.ownVectors()...)
 	return o
 }
 

@@ -153,7 +153,7 @@ func (w *world) start(config *service.Config) {
 	w.Service = s
 	var h http.Handler = s.Front
 	w.handler.Store(&h)
-	w.t.Cleanup(func() { _ = s.DB.Close() })
+	w.t.Cleanup(func() { _ = s.Close() })
 }
 
 func (w *world) configuration(s settings, dir string) string {

@@ -61,6 +61,7 @@ func Samples(lang string) []Sample {
 		{"login-provider-down", at("/login?request=example"), login(false, true)},
 		{"login-nobody-waits", at("/login"), page.Login{Providers: []page.ProviderButton{{Provider: nhsLogin}}}},
 		{"login-no-way", at("/login"), page.Login{}},
+		{"login-own-only", at("/login"), page.Login{EmailURL: "/login/email", SignUpURL: "/sign-up"}},
 		{"account-p9", loggedIn(at("/account"), 30*time.Minute), account(identity.P9)},
 		{"account-p5", loggedIn(at("/account"), 30*time.Minute), account(identity.P5)},
 		{"account-p0-nothing-known", loggedIn(at("/account"), 13*time.Hour), page.Account{Reasons: []identity.Reason{identity.ReasonNoEvidence}}},
@@ -80,6 +81,9 @@ func Samples(lang string) []Sample {
 		{"accessibility", at("/accessibility"), page.AccessibilityStatement{}},
 	}
 	samples = append(samples, noticed(at("/login")), inApp(at("/login")))
+	for _, more := range [][]Sample{signUps(at), codes(at), emails(at), recoveries(at), owners(at)} {
+		samples = append(samples, more...)
+	}
 	for _, k := range page.Kinds() {
 		samples = append(samples, refused(at("/login"), k))
 	}
@@ -90,6 +94,7 @@ func login(shared, down bool) page.Login {
 	return page.Login{
 		Providers: []page.ProviderButton{{Provider: board}, {Provider: nhsLogin, Down: down}},
 		Portal:    portal, RequestID: "example", Shared: shared,
+		EmailURL: "/login/email?request=example", SignUpURL: "/sign-up?request=example",
 	}
 }
 
@@ -112,6 +117,8 @@ func refused(f page.Frame, k page.Kind) Sample {
 	switch k {
 	case page.UnderAge:
 		r.From, r.StartAgain = time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), ""
+	case page.CodeLimit:
+		r.From = Now.Add(40 * time.Minute)
 	case page.PortalBadClient, page.PortalBadRedirect:
 		r.Portal, r.Return, r.StartAgain = nil, "", ""
 	}

@@ -18,6 +18,12 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete form.dataset.sent, RESEND_AFTER);
 });
 
+// A button that prints is of no use without this script, so it is hidden until now.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // A page that comes back from the browser's own memory may show a session that is over.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

@@ -1,0 +1,135 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/limit"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/session"
+)
+
+// handedBases says what a level stands on that a handed code raised.
+var handedBases = map[factor.HandedKind]identity.Basis{
+	factor.Activation: identity.BasisActivation, factor.Documents: identity.BasisDocuments,
+}
+
+// Hand spends a code that staff handed to this patient, and raises account and
+// session with it. The counter of typed details has no part in it. It returns
+// *[Locked], [identity.ErrNotFound] for a code that is none, [identity.ErrExpired],
+// [identity.ErrSpent], or [identity.ErrConflict] where the number was proved by
+// another account: nothing is raised then.
+func (r *Attempts) Hand(ctx context.Context, seat Seat, typed identity.Secret) (Login, error) {
+	if seat.Session == nil {
+		return Login{}, identity.ErrNotFound
+	}
+	key := "handed:" + seat.Session.Account
+	if err := r.pay(ctx, key, limit.Defaults.Code); err != nil {
+		return Login{}, err
+	}
+	handed, err := r.own.Factors.SpendHanded(ctx, seat.Session.Account, typed)
+	if err != nil {
+		return Login{}, err
+	}
+	entry, err := r.handedEntry(ctx, handed)
+	if err != nil {
+		return Login{}, err
+	}
+	var login Login
+	e := &audit.Event{Kind: audit.SessionRaised, Actor: audit.Patient, Account: seat.Session.Account, Session: seat.Session.Handle}
+	err = r.ledger.Act(ctx, e, func(ctx context.Context) (err error) {
+		login, err = r.raiseBy(ctx, seat, handed, entry, e)
+		return err
+	})
+	return login, err
+}
+
+// handedEntry reads the register's entry of the number, where there is a register.
+func (r *Attempts) handedEntry(ctx context.Context, h factor.Handed) (identity.Entry, error) {
+	if r.own.Register == nil {
+		return identity.Entry{NHSNumber: h.NHSNumber}, nil
+	}
+	entry, err := r.own.Register.Entry(ctx, h.NHSNumber)
+	if errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrUnavailable) {
+		return identity.Entry{NHSNumber: h.NHSNumber}, nil // staff saw the record; the register is no second judge of them
+	}
+	return entry, err
+}
+
+// raiseBy raises account, factors and session inside the act.
+func (r *Attempts) raiseBy(ctx context.Context, seat Seat, h factor.Handed, entry identity.Entry, e *audit.Event) (Login, error) {
+	seat, err := r.present(ctx, seat)
+	if err != nil {
+		return Login{}, err
+	}
+	if seat.Session == nil || seat.Session.Evidence.Own.IsZero() {
+		return Login{}, identity.ErrNotFound
+	}
+	acc, err := r.accounts.Account(ctx, seat.Session.Account)
+	if err != nil {
+		return Login{}, err
+	}
+	if acc.State != account.Active {
+		return Login{}, identity.ErrDisabled
+	}
+	link, _ := acc.Own()
+	if !entry.BirthDate.IsZero() && entry.BirthDate != link.Details.BirthDate {
+		return Login{}, identity.ErrForeign // the code of somebody else
+	}
+	level, basis := h.Kind.Level(), handedBases[h.Kind]
+	if acc, err = r.accounts.Raise(ctx, acc.ID, identity.Details{NHSNumber: entry.NHSNumber}, level, basis); err != nil {
+		return Login{}, err
+	}
+	if err := r.raiseFactors(ctx, *seat.Session, level); err != nil {
+		return Login{}, err
+	}
+	evidence := seat.Session.Evidence
+	evidence.Own = evidence.Own.Raised(level, basis)
+	secret, s, err := r.sessions.Raise(ctx, *seat.Session, seat.Secret, evidence)
+	if err != nil {
+		return Login{}, err
+	}
+	e.Cause = string(basis)
+	if err := r.tellAll(ctx, acc, outbox.LevelRaised); err != nil {
+		return Login{}, err
+	}
+	return Login{Secret: secret, Session: s}, r.tellEntry(ctx, entry, link.Details)
+}
+
+// raiseFactors lets the factors that opened the session rise with it, and no other:
+// not a number or card that came since, and not a remembered browser, which stood
+// in for a factor and is none.
+func (r *Attempts) raiseFactors(ctx context.Context, s session.Session, level identity.Proofing) error {
+	if err := r.own.Passwords.Raise(ctx, s.Account, level); err != nil {
+		return err
+	}
+	if s.Evidence.Own.Possession.At.IsZero() {
+		return nil
+	}
+	used := s.Evidence.Own.Possession.At
+	if s.Created.After(used) { // at sign-up the phone is proved before it is bound
+		used = s.Created
+	}
+	switch s.Evidence.Own.Means {
+	case identity.MeansText:
+		phone, err := r.own.Factors.Phone(ctx, s.Account)
+		if errors.Is(err, identity.ErrNotFound) || err == nil && phone.Bound.After(used) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return r.own.Factors.Raise(ctx, s.Account, level, phone.Factor())
+	case identity.MeansCard:
+		card, err := r.own.Factors.Card(ctx, s.Account)
+		if err != nil || card.ID == "" || card.Made.After(used) {
+			return err
+		}
+		return r.own.Factors.Raise(ctx, s.Account, level, factor.Factor{Kind: factor.KindCard, ID: card.ID, Account: s.Account})
+	}
+	return nil
+}

@@ -1,0 +1,387 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/code"
+	"github.com/dilys-id/dilys/identity/limit"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/password"
+)
+
+// The pages of a recovery, in the order in which they come.
+const (
+	PageLink   Page = "link"   // the mailed link was followed: go on?
+	PageFactor Page = "factor" // a texted or a printed code: the second factor is never stepped over
+	PageHelp   Page = "help"   // there is no second factor to prove: only people can help
+	PageReset  Page = "password"
+)
+
+// resetLink marks the row of a mailed link. It is found by the digest of its token
+// in the place of a browser's, and spent by its first use.
+const resetLink JourneyKind = "reset-link"
+
+// linkLife is how long a mailed link works.
+const linkLife = time.Hour
+
+// linkBody is what stands behind a mailed link.
+type linkBody struct {
+	Account string `json:"account"`
+	Epoch   int64  `json:"epoch"`
+}
+
+// Recovery is a forgotten password in flight, in the browser that followed the link.
+type Recovery struct {
+	Journey
+	Token   identity.Secret // until it is spent
+	Account string          // from then on
+	Epoch   int64
+	Phone   bool      // a code can be texted
+	Card    bool      // a printed code is due, or chosen
+	HasCard bool      // there is a card with codes left
+	SentAt  time.Time // when a code was texted last
+	Proved  bool      // the second factor was
+}
+
+type recoveryBody struct {
+	Token   string    `json:"token,omitempty"`
+	Account string    `json:"account,omitempty"`
+	Epoch   int64     `json:"epoch,omitempty"`
+	Phone   bool      `json:"phone,omitempty"`
+	Card    bool      `json:"card,omitempty"`
+	HasCard bool      `json:"has_card,omitempty"`
+	SentAt  time.Time `json:"sent_at,omitzero"`
+	Proved  bool      `json:"proved,omitempty"`
+}
+
+func (v Recovery) body() recoveryBody {
+	return recoveryBody{v.Token.Reveal(), v.Account, v.Epoch, v.Phone, v.Card, v.HasCard, v.SentAt, v.Proved}
+}
+
+func (b recoveryBody) recovery(j Journey) Recovery {
+	return Recovery{j, identity.Secret(b.Token), b.Account, b.Epoch, b.Phone, b.Card, b.HasCard, b.SentAt, b.Proved}
+}
+
+// Next returns the page that is due.
+func (v Recovery) Next() Page {
+	switch {
+	case v.Account == "":
+		return PageLink
+	case v.Proved:
+		return PageReset
+	case v.Phone || v.HasCard:
+		return PageFactor
+	}
+	return PageHelp
+}
+
+// AskReset mails a link to an address that logs in here, and to any other a word
+// that it does not. The page is the same, and so is the work. link makes the
+// address of a token.
+func (r *Attempts) AskReset(ctx context.Context, e identity.Email, link func(identity.Secret) string) error {
+	err := r.own.Sending.Take(ctx, r.own.Sending.Rates().Sending(e.Contact(), "", false)...)
+	var exceeded *limit.Exceeded
+	if err != nil && !errors.As(err, &exceeded) {
+		return err
+	}
+	acc, err := r.accounts.ByOwnEmail(ctx, e)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	known := err == nil && acc.State == account.Active
+	event := &audit.Event{Kind: audit.CodeSent, Actor: audit.Patient, Account: acc.ID, Cause: "reset-link"}
+	if exceeded != nil {
+		event.Result, event.Cause = audit.Refused, "limit-"+exceeded.Rule
+	}
+	return r.ledger.Act(ctx, event, func(ctx context.Context) error {
+		token := identity.NewToken()
+		if _, err := r.begin(ctx, resetLink, token.Digest(), linkBody{acc.ID, acc.Epoch}); err != nil || exceeded != nil {
+			return err
+		}
+		if !known {
+			return r.tell(ctx, e.Contact(), "", outbox.NoAccount, nil)
+		}
+		now := r.now().UTC()
+		return r.own.Outbox.Put(ctx, outbox.Message{
+			To: e.Contact(), Language: acc.Language, Kind: outbox.ResetLink, Due: now, Expires: now.Add(linkLife),
+			Params: map[string]identity.Secret{"link": identity.Secret(link(token))},
+		})
+	})
+}
+
+// FollowLink takes the token of a mailed link out of the address and into this
+// browser. It looks at nothing: only the page's button spends it, so that a mail
+// scanner that follows links spends nothing.
+func (r *Attempts) FollowLink(ctx context.Context, browser identity.Digest, token identity.Secret) error {
+	if !token.IsToken() {
+		return identity.ErrNotFound
+	}
+	_, err := r.begin(ctx, Recovering, browser, Recovery{Token: token}.body())
+	return err
+}
+
+// Recovery returns the recovery of that browser, or [identity.ErrNotFound]: also
+// when the account has changed since.
+func (r *Attempts) Recovery(ctx context.Context, browser identity.Secret) (Recovery, error) {
+	v, _, err := r.recovery(ctx, browser)
+	return v, err
+}
+
+func (r *Attempts) recovery(ctx context.Context, browser identity.Secret) (Recovery, account.Account, error) {
+	var body recoveryBody
+	j, err := r.resume(ctx, Recovering, browser, &body)
+	if err != nil {
+		return Recovery{}, account.Account{}, err
+	}
+	v := body.recovery(j)
+	if r.now().Sub(v.Started) > linkLife {
+		return v, account.Account{}, identity.ErrNotFound
+	}
+	if v.Account == "" {
+		return v, account.Account{}, nil
+	}
+	acc, err := r.accounts.Account(ctx, v.Account)
+	if err != nil {
+		return v, acc, err
+	}
+	if acc.Epoch != v.Epoch || acc.State != account.Active {
+		return v, acc, identity.ErrNotFound
+	}
+	return v, acc, nil
+}
+
+// SpendLink spends the mailed link, once, and texts a code where there is a phone.
+// An old, used or unknown link is [identity.ErrNotFound]; which, nobody is told.
+func (r *Attempts) SpendLink(ctx context.Context, browser identity.Secret) (Recovery, error) {
+	v, _, err := r.recovery(ctx, browser)
+	if err != nil || v.Account != "" {
+		return v, err
+	}
+	e := &audit.Event{Kind: audit.LinkSpent, Actor: audit.Patient}
+	spent := v
+	err = r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		link, err := r.takeLink(ctx, v.Token)
+		if err != nil {
+			return err
+		}
+		spent = v
+		spent.Token, spent.Account, spent.Epoch = "", link.Account, link.Epoch
+		if err := r.factorsOf(ctx, &spent); err != nil {
+			return err
+		}
+		e.Account = link.Account
+		spent.Journey, err = r.keep(ctx, v.Journey, spent.body())
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	if !spent.Phone {
+		return spent, nil
+	}
+	return r.TextRecovery(ctx, browser)
+}
+
+// takeLink reads what stands behind the token and forgets it, inside the act.
+func (r *Attempts) takeLink(ctx context.Context, token identity.Secret) (linkBody, error) {
+	var link linkBody
+	j, err := r.resume(ctx, resetLink, token, &link)
+	if err != nil {
+		return link, err
+	}
+	if link.Account == "" || r.now().Sub(j.Started) > linkLife {
+		return link, identity.ErrNotFound
+	}
+	acc, err := r.accounts.Account(ctx, link.Account)
+	if err != nil {
+		return link, err
+	}
+	if acc.Epoch != link.Epoch || acc.State != account.Active {
+		return link, identity.ErrNotFound
+	}
+	return link, r.journeys.EndJourney(ctx, j.ID)
+}
+
+func (r *Attempts) factorsOf(ctx context.Context, v *Recovery) error {
+	phone, err := r.own.Factors.Phone(ctx, v.Account)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	v.Phone = err == nil && !phone.Off
+	card, err := r.own.Factors.Card(ctx, v.Account)
+	if err != nil {
+		return err
+	}
+	v.HasCard = card.Left > 0
+	v.Card = !v.Phone && v.HasCard
+	return nil
+}
+
+// TextRecovery texts a code, the first one or a new one in its place. It returns
+// *[Wait] when one was texted a moment ago.
+func (r *Attempts) TextRecovery(ctx context.Context, browser identity.Secret) (Recovery, error) {
+	v, acc, err := r.recovery(ctx, browser)
+	if err != nil {
+		return v, err
+	}
+	if v.Next() != PageFactor || !v.Phone {
+		return v, ErrNotYet
+	}
+	bond, err := r.recoveryBond(ctx, v)
+	if err != nil {
+		return v, err
+	}
+	d := dispatch{bond: bond, kind: outbox.CodeRecover, language: acc.Language, flow: v.ID, last: v.SentAt}
+	kept := v
+	kept.SentAt, kept.Card = r.now().UTC(), false
+	err = r.send(ctx, d, func(ctx context.Context) (err error) {
+		kept.Journey, err = r.keep(ctx, v.Journey, kept.body())
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return kept, nil
+}
+
+func (r *Attempts) recoveryBond(ctx context.Context, v Recovery) (code.Bond, error) {
+	phone, err := r.own.Factors.Phone(ctx, v.Account)
+	if err != nil {
+		return code.Bond{}, err
+	}
+	return code.Bond{Purpose: code.Recover, Contact: phone.Number.Contact(), Browser: v.Browser, Account: v.Account}, nil
+}
+
+// ProveRecovery judges the second factor: a texted code, or a printed one. Errors
+// are those of [Attempts.GiveLoginCode] and [Attempts.GiveCardCode].
+func (r *Attempts) ProveRecovery(ctx context.Context, browser identity.Secret, typed identity.Secret, card bool) (Recovery, error) {
+	v, _, err := r.recovery(ctx, browser)
+	if err != nil {
+		return v, err
+	}
+	if v.Next() != PageFactor {
+		return v, ErrNotYet
+	}
+	key := "phone:" + v.Account
+	if card {
+		key = "card:" + v.Account
+	}
+	if err := r.pay(ctx, key, r.own.Sending.Rates().Code); err != nil {
+		return v, err
+	}
+	if err := r.tryRecovery(ctx, v, typed, card); err != nil {
+		return v, err
+	}
+	if err := r.own.Sending.Settle(ctx, key); err != nil {
+		return v, err
+	}
+	v.Proved = true
+	v.Journey, err = r.keep(ctx, v.Journey, v.body())
+	return v, err
+}
+
+func (r *Attempts) tryRecovery(ctx context.Context, v Recovery, typed identity.Secret, card bool) error {
+	if card {
+		_, err := r.own.Factors.SpendCard(ctx, v.Account, typed)
+		if errors.Is(err, identity.ErrNotFound) {
+			return code.ErrWrong
+		}
+		return err
+	}
+	bond, err := r.recoveryBond(ctx, v)
+	if err != nil {
+		return err
+	}
+	return r.own.Codes.Try(ctx, bond, typed.Reveal())
+}
+
+// Reset sets the new password and ends everything older: sessions, remembered
+// browsers, links and codes. It gives no session: the patient logs in, second
+// factor included. It returns *[WeakPassword] or [password.ErrBusy].
+func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identity.Secret) error {
+	v, acc, err := r.recovery(ctx, browser)
+	if err != nil {
+		return err
+	}
+	if v.Next() != PageReset {
+		return ErrNotYet
+	}
+	link, _ := acc.Own()
+	if fault := password.Judge(pw, r.contextWords(link.Details)); fault != "" {
+		return &WeakPassword{fault}
+	}
+	before, err := r.own.Passwords.Of(ctx, acc.ID)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	record, err := r.own.Passwords.Prepare(ctx, pw, password.Anyone)
+	if err != nil {
+		return err
+	}
+	// It was bound with a second factor proved, so it carries what the old one did.
+	record.Level, record.Set = before.Level, r.now().UTC()
+	e := &audit.Event{Kind: audit.PasswordChanged, Actor: audit.Patient, Account: acc.ID, Cause: "reset"}
+	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		if err := r.own.Passwords.Set(ctx, acc.ID, record); err != nil {
+			return err
+		}
+		if err := r.accounts.EndAll(ctx, acc.ID, v.Epoch); err != nil {
+			return err
+		}
+		if err := r.own.Sending.Settle(ctx, "password:"+link.Details.Email.Canonical()); err != nil {
+			return err
+		}
+		if err := r.tellAll(ctx, acc, outbox.PasswordChanged); err != nil {
+			return err
+		}
+		return r.journeys.EndJourney(ctx, v.ID)
+	})
+}
+
+// tellAll tells the patient on every channel that they have.
+func (r *Attempts) tellAll(ctx context.Context, acc account.Account, kind outbox.Kind) error {
+	link, _ := acc.Own()
+	if err := r.tell(ctx, link.Details.Email.Contact(), acc.Language, kind, nil); err != nil {
+		return err
+	}
+	if !link.Details.PhoneVerified || !link.Details.Phone.UKMobile() {
+		return nil
+	}
+	return r.tell(ctx, link.Details.Phone.Contact(), acc.Language, kind, nil)
+}
+
+// RemindEmail tells the owners of a proved phone, by text, which address they log in
+// with. The page is the same whether there is one or not.
+func (r *Attempts) RemindEmail(ctx context.Context, p identity.Phone) error {
+	err := r.own.Sending.Take(ctx, r.own.Sending.Rates().Sending(p.Contact(), "", false)...)
+	var exceeded *limit.Exceeded
+	if err != nil && !errors.As(err, &exceeded) {
+		return err
+	}
+	found, err := r.accounts.OwnByPhone(ctx, p)
+	if err != nil {
+		return err
+	}
+	e := &audit.Event{Kind: audit.CodeSent, Actor: audit.Patient, Cause: "login-reminder"}
+	if exceeded != nil {
+		e.Result, e.Cause = audit.Refused, "limit-"+exceeded.Rule
+	}
+	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		if exceeded != nil || !p.UKMobile() {
+			return nil
+		}
+		for _, acc := range found {
+			link, _ := acc.Own()
+			params := map[string]identity.Secret{"address": identity.Secret(link.Details.Email.Reveal())}
+			if err := r.tell(ctx, p.Contact(), acc.Language, outbox.LoginReminder, params); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

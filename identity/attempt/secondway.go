@@ -1,0 +1,74 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/identity/session"
+)
+
+// ErrStale says that a change of factors wants a fresher login.
+var ErrStale = errors.New("the login is too old for this")
+
+// freshEnough is how long after a login its factors may be changed.
+const freshEnough = 10 * time.Minute
+
+// Card returns the state of the account's printed card.
+func (r *Attempts) Card(ctx context.Context, accountID string) (factor.CardState, error) {
+	return r.own.Factors.Card(ctx, accountID)
+}
+
+// AskCard reports whether a card is offered after this login: the patient has none
+// and has a session that a second way would strengthen, or took the risk three
+// logins ago.
+func (r *Attempts) AskCard(ctx context.Context, accountID string) (bool, error) {
+	card, err := r.own.Factors.Card(ctx, accountID)
+	return err == nil && card.Ask(), err
+}
+
+// MakeCard makes a new card in the place of the last one and returns its codes, to
+// be shown once. It carries the level of the session that made it. A session whose
+// patient was not asked for all factors in the last ten minutes is [ErrStale].
+func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.Secret, error) {
+	if !s.Fresh(freshEnough, r.now()) {
+		return nil, ErrStale
+	}
+	acc, err := r.accounts.Account(ctx, s.Account)
+	if err != nil {
+		return nil, err
+	}
+	var codes []identity.Secret
+	err = r.ledger.Within(ctx, func(ctx context.Context) error {
+		if codes, err = r.own.Factors.MakeCard(ctx, s.Account, s.Trust.P); err != nil {
+			return fmt.Errorf("make the card: %w", err)
+		}
+		link, _ := acc.Own()
+		return r.tell(ctx, link.Details.Email.Contact(), acc.Language, outbox.CardMade, nil)
+	})
+	return codes, err
+}
+
+// TakeRisk keeps that the patient goes without a second way in, and when.
+func (r *Attempts) TakeRisk(ctx context.Context, s session.Session) error {
+	return r.own.Factors.DeclineCard(ctx, s.Account)
+}
+
+// Browsers returns the browsers that logged in to the account.
+func (r *Attempts) Browsers(ctx context.Context, accountID string) ([]factor.Browser, error) {
+	return r.own.Factors.List(ctx, accountID)
+}
+
+// ForgetBrowser takes remembering away from that browser of the account.
+func (r *Attempts) ForgetBrowser(ctx context.Context, s session.Session, id string) error {
+	return r.own.Factors.Forget(ctx, s.Account, id)
+}
+
+// KnownBrowser reports whether anybody logged in from that browser before.
+func (r *Attempts) KnownBrowser(ctx context.Context, browser identity.Secret) (bool, error) {
+	return r.own.Factors.KnownAnywhere(ctx, browser.Digest())
+}

@@ -1,0 +1,144 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
+
+// Kind says which message it is. Each has words of its own in every language.
+type Kind string
+
+// The kinds. Those with a parameter name it.
+const (
+	CodeSignUp          Kind = "code-sign-up"          // code: proves a contact at sign-up
+	CodeLogin           Kind = "code-login"            // code: the second step of a login
+	CodeChange          Kind = "code-change"           // code: proves a new contact, or an act on the account
+	CodeRecover         Kind = "code-recover"          // code: proves a contact at recovery
+	AddressInUse        Kind = "address-in-use"        // somebody signed up with an address that has an account
+	NoAccount           Kind = "no-account"            // somebody asked for a reset for an address that has none
+	SignedUp            Kind = "signed-up"             // the account was made
+	ResetLink           Kind = "reset-link"            // link: where a new password is chosen
+	PasswordChanged     Kind = "password-changed"      //
+	EmailChanged        Kind = "email-changed"         //
+	PhoneChanged        Kind = "phone-changed"         //
+	ChangeAsked         Kind = "change-asked"          // link: where the change can be stopped for 24 hours
+	NewDevice           Kind = "new-device"            // a login in a browser not seen before
+	RegisterContactTold Kind = "register-contact-told" // somebody proved who they are with a record that has this contact
+	LoginReminder       Kind = "login-reminder"        // address: the e-mail address that logs in
+	LevelRaised         Kind = "level-raised"          // the account was proved more surely
+	CardMade            Kind = "card-made"             // a card of one-time codes was made
+	Locked              Kind = "locked"                // too many wrong passwords
+)
+
+// shape is what a kind of message carries and where it may go.
+type shape struct {
+	params   []string
+	channels []identity.Channel
+}
+
+// Channels that messages go by, for the table below. A code that logs in never
+// goes by e-mail: there it would be no second factor (NIST SP 800-63B-4 §3.1.3.1).
+var (
+	either  = []identity.Channel{identity.ByEmail, identity.BySMS}
+	byEmail = []identity.Channel{identity.ByEmail}
+	bySMS   = []identity.Channel{identity.BySMS}
+)
+
+var shapes = map[Kind]shape{
+	CodeSignUp:          {[]string{"code"}, either},
+	CodeLogin:           {[]string{"code"}, bySMS},
+	CodeChange:          {[]string{"code"}, either},
+	CodeRecover:         {[]string{"code"}, either},
+	AddressInUse:        {nil, byEmail},
+	NoAccount:           {nil, byEmail},
+	SignedUp:            {nil, either},
+	ResetLink:           {[]string{"link"}, byEmail},
+	PasswordChanged:     {nil, either},
+	EmailChanged:        {nil, either},
+	PhoneChanged:        {nil, either},
+	ChangeAsked:         {[]string{"link"}, either},
+	NewDevice:           {nil, either},
+	RegisterContactTold: {nil, either},
+	LoginReminder:       {[]string{"address"}, either},
+	LevelRaised:         {nil, either},
+	CardMade:            {nil, either},
+	Locked:              {nil, either},
+}
+
+// Kinds returns every kind, sorted.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(shapes)) }
+
+// Params returns the names of what a message of the kind carries.
+func (k Kind) Params() []string { return shapes[k].params }
+
+// Goes reports whether messages of the kind go by that channel.
+func (k Kind) Goes(by identity.Channel) bool { return slices.Contains(shapes[k].channels, by) }
+
+// noticeLife is how long a message without a code or link is tried: longer than a
+// weekend's outage, shorter than its news would be stale.
+const noticeLife = 72 * time.Hour
+
+// Message is one message to one contact.
+type Message struct {
+	// ID is the courier's reference for it and the key to its never being sent
+	// twice. Empty: it is given one when it is put down. Nothing personal.
+	ID string
+	// Thread groups messages of which only the latest is good, such as the codes
+	// of one step: a later one takes the place of those not sent yet, as a code
+	// that a newer one has killed must not be sent. An opaque id; empty: alone.
+	Thread   string
+	To       identity.Contact
+	Language string // "en" or "cy"; empty: both, until one is known
+	Kind     Kind
+	Params   map[string]identity.Secret
+	Due      time.Time // zero: now
+	// Expires is when it is sent no more: the end of the code's or link's own
+	// life. Zero: three days, for a message that carries neither.
+	Expires time.Time
+}
+
+// finish fills in what the caller left to us, and refuses a message that could
+// never be sent.
+func (m Message) finish(now time.Time) (Message, error) {
+	want, known := shapes[m.Kind]
+	switch {
+	case !known:
+		return m, fmt.Errorf("message: wanted a kind of ours, got %.40q", string(m.Kind))
+	case m.To.IsZero():
+		return m, fmt.Errorf("message %s: wanted a contact, got none", m.Kind)
+	case !m.Kind.Goes(m.To.Channel):
+		return m, fmt.Errorf("message %s: wanted one of %v, got %s", m.Kind, want.channels, m.To.Channel)
+	}
+	if got := slices.Sorted(maps.Keys(m.Params)); !slices.Equal(got, want.params) {
+		return m, fmt.Errorf("message %s: wanted the parameters %v, got %v", m.Kind, want.params, got)
+	}
+	for name, value := range m.Params {
+		if value == "" {
+			return m, fmt.Errorf("message %s: wanted a %s, got none", m.Kind, name)
+		}
+	}
+	return m.timed(now, len(want.params) > 0)
+}
+
+var errNoLife = errors.New("message: wanted the end of the code's or link's life after its beginning, got none")
+
+func (m Message) timed(now time.Time, carries bool) (Message, error) {
+	if m.ID == "" {
+		m.ID = identity.NewID()
+	}
+	if m.Due.IsZero() {
+		m.Due = now
+	}
+	if m.Expires.IsZero() && !carries {
+		m.Expires = m.Due.Add(noticeLife)
+	}
+	if !m.Due.Before(m.Expires) {
+		return m, errNoLife
+	}
+	return m, nil
+}

@@ -1,0 +1,272 @@
+package rp
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/identity/code"
+	"github.com/dilys-id/dilys/identity/password"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// loginEmail asks for address and password (GET /login/email).
+func (s *Server) loginEmail(v *visit) error {
+	if !s.signUp.Open {
+		return s.notFound(v)
+	}
+	to, waiting, err := v.destination(v.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, v.loginEmailPage(to, waiting.Name))
+}
+
+func (v *visit) loginEmailPage(to attempt.Return, portal page.Words, faults ...page.Fault) page.LoginEmail {
+	return page.LoginEmail{
+		Portal: portal, RequestID: to.Request, Return: to.Path, Shared: v.param("device") == "shared" || v.field("device") == "shared",
+		Email: v.field("email"), TextsOff: v.channelOff(identity.BySMS), SignUpURL: emailURL("/sign-up", to, false), Faults: faults,
+	}
+}
+
+// logInByEmail judges address and password (POST /login/email). What is wrong is
+// never told apart.
+func (s *Server) logInByEmail(v *visit) error {
+	if !s.signUp.Open {
+		return s.notFound(v)
+	}
+	to, waiting, err := v.destination(v.r.PostForm)
+	if err != nil {
+		return err
+	}
+	v.path = startAgain(to)
+	email, err := identity.ParseEmail(v.field("email"))
+	secret := identity.Secret(v.field("password"))
+	var faults []page.Fault
+	if err != nil {
+		faults = append(faults, page.Fault{Field: "email", Key: "fault.email"})
+	}
+	if secret == "" {
+		faults = append(faults, page.Fault{Field: "password", Key: "fault.password-empty"})
+	}
+	if faults != nil {
+		return v.show(http.StatusUnprocessableEntity, v.loginEmailPage(to, waiting.Name, faults...))
+	}
+	shared := v.field("device") == "shared"
+	a := attempt.Attempt{
+		Browser: v.ensureBrowser(shared).Digest(), Return: to, Door: waiting.Door, Shared: shared,
+		InApp: inNHSApp(v.r.UserAgent()), Language: v.lang,
+	}
+	if v.session != nil {
+		a.Session = v.session.Handle
+	}
+	if err := v.slow(); err != nil {
+		return err
+	}
+	browser := identity.NewToken()
+	// Who logs in again while logged in wants a fresher session, which a remembered
+	// browser can't give.
+	c := attempt.Credentials{Email: email, Password: secret, Fresh: waiting.Fresh || shared || v.session != nil}
+	login, err := v.attempts.LogIn(v.r.Context(), c, a, v.seatWith(browser))
+	var locked *attempt.Locked
+	var wait *attempt.Wait
+	switch {
+	case errors.As(err, &wait):
+		return v.waitForCode(wait)
+	case errors.Is(err, attempt.ErrCredentials):
+		return v.show(http.StatusUnprocessableEntity, v.loginEmailPage(to, waiting.Name, page.Fault{Field: "password", Key: "fault.credentials"}))
+	case errors.As(err, &locked):
+		content := v.loginEmailPage(to, waiting.Name, page.Fault{Field: "password", Key: "fault.locked"})
+		content.LockedUntil = locked.Until
+		return v.show(http.StatusTooManyRequests, content)
+	case err != nil:
+		return v.ownTurnedAway(a, err)
+	}
+	return v.arrived(browser, login, shared)
+}
+
+// waitForCode shows the page of the code to a patient whose phone got too many, with
+// when the next can be sent and the ways without it.
+func (v *visit) waitForCode(wait *attempt.Wait) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	v.path = "/login/email/code"
+	return v.show(http.StatusUnprocessableEntity, v.loginCodePage(due, page.Fault{Field: "code", Key: page.FaultWait, Until: wait.Until}))
+}
+
+// arrived gives the browser its session, or leads to the second factor.
+func (v *visit) arrived(browser identity.Secret, login attempt.Login, shared bool) error {
+	if login.Secret == "" {
+		return v.dispatch(login.Step, "")
+	}
+	v.entered(browser, login, shared)
+	again, err := v.attempts.AskCard(v.r.Context(), login.Session.Account)
+	if err != nil {
+		return err
+	}
+	if again {
+		return v.redirect(query("/account/second-way", "to", landing(login.Step.Return)))
+	}
+	return v.dispatch(login.Step, "")
+}
+
+// busy puts what stops every login for now into its page.
+func (v *visit) busy(err error) error {
+	if errors.Is(err, password.ErrBusy) {
+		r := refuse(http.StatusServiceUnavailable, page.Busy, "hashing-busy").again(v.here())
+		r.err, r.recorded = err, true // a crowd is counted, not recorded one by one
+		return r
+	}
+	return err
+}
+
+// ownTurnedAway puts a rule's no to somebody who logs in without a provider into a
+// page.
+func (v *visit) ownTurnedAway(a attempt.Attempt, err error) error {
+	switch {
+	case errors.Is(err, identity.ErrDisabled):
+		return refuse(http.StatusForbidden, page.Disabled, "account-disabled")
+	case errors.Is(err, identity.ErrUnderAge):
+		return refuse(http.StatusForbidden, page.UnderAge, "under-age")
+	case errors.Is(err, attempt.ErrOtherPerson):
+		return refuse(http.StatusForbidden, page.OtherPerson, "other-person").again("/logout")
+	case errors.Is(err, identity.ErrConflict): // another tab was answered at the same moment, and has the session
+		return v.redirect(landing(a.Return))
+	case errors.Is(err, identity.ErrForeign):
+		return refuse(http.StatusBadRequest, page.TooLate, "callback-foreign").again(startAgain(a.Return))
+	case errors.Is(err, attempt.ErrCredentials): // a reset or a log-out everywhere came between the two factors
+		return refuse(http.StatusBadRequest, page.TooLate, "login-overtaken").again(startAgain(a.Return))
+	}
+	return v.busy(err)
+}
+
+// second returns the login whose second factor is due in this browser.
+func (v *visit) second() (attempt.SecondStep, error) {
+	s, err := v.attempts.Second(v.r.Context(), v.browser)
+	if errors.Is(err, identity.ErrNotFound) {
+		return s, refuse(http.StatusBadRequest, page.TooLate, "second-factor-unknown").again("/login/email")
+	}
+	return s, err
+}
+
+// loginCode asks for the texted code (GET /login/email/code).
+func (s *Server) loginCode(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	if due.Card {
+		return v.redirect("/login/email/card")
+	}
+	return v.show(http.StatusOK, v.loginCodePage(due))
+}
+
+func (v *visit) loginCodePage(due attempt.SecondStep, faults ...page.Fault) page.Code {
+	return page.Code{
+		Purpose: page.CodeLogin, Action: "/login/email/code", Remember: !due.Trip.Shared,
+		CardURL: "/login/email/card", LostPhoneURL: "/login/email/lost-phone", Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
+	}
+}
+
+// giveLoginCode judges the texted code, or sends a new one (POST /login/email/code).
+func (s *Server) giveLoginCode(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	if v.field("resend") != "" {
+		if due, err = v.attempts.ResendLogin(v.r.Context(), v.browser); err != nil {
+			if wait := (*attempt.Wait)(nil); errors.As(err, &wait) {
+				return v.waitForCode(wait)
+			}
+			return err
+		}
+		content := v.loginCodePage(due)
+		content.Sent = true
+		return v.show(http.StatusOK, content)
+	}
+	browser := identity.NewToken()
+	login, err := v.attempts.GiveLoginCode(v.r.Context(), v.browser, v.field("code"), v.field("remember") != "", v.seatWith(browser))
+	if key := codeFault(err); key != "" {
+		return v.show(http.StatusUnprocessableEntity, v.loginCodePage(due, page.Fault{Field: "code", Key: key}))
+	}
+	if err != nil {
+		return v.codeLimit(due.Trip, err)
+	}
+	return v.arrived(browser, login, due.Trip.Shared)
+}
+
+// codeLimit puts too many wrong codes into a page.
+func (v *visit) codeLimit(a attempt.Attempt, err error) error {
+	locked := (*attempt.Locked)(nil)
+	switch {
+	case errors.As(err, &locked):
+		r := refuse(http.StatusTooManyRequests, page.CodeLimit, "code-guesses").again(startAgain(a.Return))
+		r.page.From = locked.Until
+		return r
+	case errors.Is(err, attempt.ErrFactorOff):
+		return refuse(http.StatusForbidden, page.CodeLimit, "factor-off").again("/recover")
+	}
+	return v.ownTurnedAway(a, err)
+}
+
+// loginCard asks for a code of the printed card (GET /login/email/card).
+func (s *Server) loginCard(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, v.loginCardPage(due))
+}
+
+func (v *visit) loginCardPage(due attempt.SecondStep, faults ...page.Fault) page.CardCode {
+	content := page.CardCode{Action: "/login/email/card", LogsIn: true, LostURL: "/login/email/lost-phone", Faults: faults}
+	if due.Phone {
+		content.PhoneURL = "/login/email/code"
+	}
+	return content
+}
+
+// giveLoginCard judges a code of the printed card (POST /login/email/card).
+func (s *Server) giveLoginCard(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	browser := identity.NewToken()
+	login, err := v.attempts.GiveCardCode(v.r.Context(), v.browser, identity.Secret(v.field("card_code")), v.seatWith(browser))
+	if key := codeFault(err); key != "" {
+		return v.show(http.StatusUnprocessableEntity, v.loginCardPage(due, page.Fault{Field: "card_code", Key: "fault.card-code"}))
+	}
+	if err != nil {
+		return v.codeLimit(due.Trip, err)
+	}
+	return v.arrived(browser, login, due.Trip.Shared)
+}
+
+// lostPhone says what helps without the phone (GET /login/email/lost-phone).
+func (s *Server) lostPhone(v *visit) error {
+	return v.show(http.StatusOK, page.LostPhone{CardURL: "/login/email/card"})
+}
+
+// emailURL leads to the login by e-mail for the same destination.
+func emailURL(path string, to attempt.Return, shared bool) string {
+	q := url.Values{}
+	if to.Request != "" {
+		q.Set("request", to.Request)
+	}
+	if to.Path != "" {
+		q.Set("return", to.Path)
+	}
+	if shared {
+		q.Set("device", "shared")
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}

@@ -1,0 +1,249 @@
+package pagetest
+
+import (
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// frameAt gives the frame of a page at a path.
+type frameAt func(path string) page.Frame
+
+const (
+	email = "prawf.enghraifft@example.com"
+	phone = "07700 900123"
+)
+
+func faults(pairs ...string) []page.Fault {
+	var all []page.Fault
+	for i := 0; i+1 < len(pairs); i += 2 {
+		all = append(all, page.Fault{Field: pairs[i], Key: pairs[i+1]})
+	}
+	return all
+}
+
+func step(n int) page.Progress { return page.Progress{Step: n, Of: 9} }
+
+// signUps are the pages of a sign-up in their order, each as it comes first and as
+// it comes back with faults.
+func signUps(at frameAt) []Sample {
+	start := page.SignUpStart{MinimumAge: 16, Portal: portal, RequestID: "example", NHSLogin: "/login/nhs-login?request=example"}
+	faulty, noTexts, noEmail := start, start, start
+	faulty.Faults, noTexts.NoTexts, noEmail.EmailOff = faults("old_enough", "fault.old-enough"), true, true
+	return append([]Sample{
+		{"sign-up", at("/sign-up?request=example"), start},
+		{"sign-up-faults", at("/sign-up?request=example"), faulty},
+		{"sign-up-no-texts", at("/sign-up?request=example"), noTexts},
+		{"sign-up-no-emails", at("/sign-up?request=example"), noEmail},
+		{"sign-up-nothing-else", at("/sign-up"), page.SignUpStart{Return: "/account"}},
+		{"too-young-asks", at("/sign-up/too-young"), page.TooYoung{MinimumAge: 16}},
+		{"too-young-faults", at("/sign-up/too-young"), page.TooYoung{
+			MinimumAge: 16, BirthDate: page.DateTyped{Day: "31", Month: "2", Year: "2014"}, Faults: faults("bday", "fault.birth-date"),
+		}},
+		{"too-young", at("/sign-up/too-young"), page.TooYoung{MinimumAge: 16, From: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC)}},
+		{"sign-up-interrupted", at("/sign-up"), page.Interrupted{Action: "/sign-up/phone"}},
+		{"sign-up-interrupted-shared", at("/sign-up"), page.Interrupted{Shared: true}},
+		{"sign-up-device", at("/sign-up/device"), page.SignUpDevice{Progress: step(1)}},
+		{"sign-up-device-faults", at("/sign-up/device"), page.SignUpDevice{
+			Helped: true, HelperEmail: "helper", HelperPhone: "07700", Progress: step(1),
+			Faults: faults("device", "fault.device", "helper_email", "fault.email", "helper_phone", "fault.phone"),
+		}},
+		{"sign-up-email", at("/sign-up/email"), page.SignUpEmail{Back: "/sign-up/device", Progress: step(2)}},
+		{"sign-up-email-faults", at("/sign-up/email"), page.SignUpEmail{
+			Email: "prawf@", Back: "/sign-up/device", Progress: step(2), Faults: faults("email", "fault.email"),
+		}},
+		{"sign-up-phone", at("/sign-up/phone"), page.SignUpPhone{Back: "/sign-up/email", Progress: step(3)}},
+		{"sign-up-phone-faults", at("/sign-up/phone"), page.SignUpPhone{
+			Phone: "029 2018 0000", Back: "/sign-up/email", Progress: step(3), Faults: faults("phone", "fault.phone-not-uk-mobile"),
+		}},
+		{"sign-up-phone-off", at("/sign-up/phone"), page.SignUpPhone{Off: true, Back: "/sign-up/email", Progress: step(3)}},
+	}, signUpDetails(at)...)
+}
+
+func signUpDetails(at frameAt) []Sample {
+	d := details()
+	check := page.CheckAnswers{Details: d, Back: "/sign-up/password", Progress: step(8)}
+	bare := check
+	bare.NoPhone, bare.NumberUnknown, bare.Postcode = true, true, must(identity.ParsePostcode("CF10 1AA"))
+	samples := []Sample{
+		{"sign-up-name", at("/sign-up/name"), page.Name{Back: "/sign-up/phone", Progress: step(4)}},
+		{"sign-up-name-faults", at("/sign-up/name"), page.Name{
+			Family: "Enghraifft", Back: "/sign-up/phone", Progress: step(4), Faults: faults("given_name", "fault.given-name"),
+		}},
+		{"sign-up-birth-date", at("/sign-up/birth-date"), page.BirthDate{Back: "/sign-up/name", Progress: step(5)}},
+		{"sign-up-birth-date-faults", at("/sign-up/birth-date"), page.BirthDate{
+			DateTyped: page.DateTyped{Day: "15", Year: "1984"}, Back: "/sign-up/name", Progress: step(5), Faults: faults("bday-month", "fault.birth-date-month"),
+		}},
+		{"sign-up-number", at("/sign-up/nhs-number"), page.NHSNumber{Back: "/sign-up/birth-date", Progress: step(6)}},
+		{"sign-up-number-faults", at("/sign-up/nhs-number"), page.NHSNumber{
+			Number: "QQ 12 34 56 C", Back: "/sign-up/birth-date", Progress: step(6), Faults: faults("nhs_number", "fault.nhs-number-national-insurance"),
+		}},
+		{"sign-up-postcode", at("/sign-up/postcode"), page.Postcode{Back: "/sign-up/nhs-number", Progress: step(6)}},
+		{"sign-up-postcode-faults", at("/sign-up/postcode"), page.Postcode{
+			Postcode: "CF10", Back: "/sign-up/nhs-number", Progress: step(6), Faults: faults("postcode", "fault.postcode"),
+		}},
+		{"sign-up-password", at("/sign-up/password"), page.NewPassword{Email: d.Email, Back: "/sign-up/nhs-number", Progress: step(7)}},
+		{"sign-up-password-faults", at("/sign-up/password"), page.NewPassword{
+			Email: d.Email, Back: "/sign-up/nhs-number", Progress: step(7), Faults: faults("password", "fault.password-common"),
+		}},
+		{"sign-up-check", at("/sign-up/check"), check},
+		{"sign-up-check-bare", at("/sign-up/check"), bare},
+	}
+	for _, o := range []page.Outcome{page.OutcomeConfirmed, page.OutcomeNotKnown, page.OutcomeNotConfirmed, page.OutcomeRegisterDown} {
+		done := page.SignedUp{Outcome: o, NextURL: "/authorize?request=example", Portal: portal, NHSLogin: "/login/nhs-login"}
+		if o == page.OutcomeNotConfirmed {
+			done.Reference, done.NextURL, done.NHSLogin = "DIL-7F3K-Q2", "", ""
+		}
+		samples = append(samples, Sample{"signed-up-" + string(o), loggedIn(at("/sign-up/done"), 30*time.Minute), done})
+	}
+	return samples
+}
+
+// codes are the pages that ask for a code, and those of the printed card.
+func codes(at frameAt) []Sample {
+	login := page.Code{
+		Purpose: page.CodeLogin, Remember: true, Lasts: 10 * time.Minute, CardURL: "/login/email/card", LostPhoneURL: "/login/email/lost-phone",
+	}
+	sent, off, locked := login, login, login
+	sent.Sent, off.Off = true, true
+	locked.Faults = []page.Fault{{Field: "code", Key: page.FaultWait, Until: Now.Add(time.Minute)}}
+	samples := []Sample{
+		{"code-sign-up-email", at("/sign-up/email-code"), page.Code{
+			Purpose: page.CodeSignUpEmail, To: email, Lasts: 30 * time.Minute, ChangeURL: "/sign-up/email", Back: "/sign-up/email", Progress: step(2),
+		}},
+		{"code-sign-up-phone", at("/sign-up/phone-code"), page.Code{
+			Purpose: page.CodeSignUpPhone, To: phone, Lasts: 10 * time.Minute, ChangeURL: "/sign-up/phone", Back: "/sign-up/phone", Progress: step(3),
+		}},
+		{"code-login", at("/login/email/code"), login},
+		{"code-login-sent", at("/login/email/code"), sent},
+		{"code-login-texts-off", at("/login/email/code"), off},
+		{"code-login-too-soon", at("/login/email/code"), locked},
+		{"code-recover", at("/recover/factor"), page.Code{Purpose: page.CodeRecover, CardURL: "/recover/factor?way=card", LostPhoneURL: "/recover/help"}},
+		{"code-change-email", at("/account/email-code"), page.Code{Purpose: page.CodeChangeEmail, To: email, Back: "/account/email"}},
+		{"code-change-phone", at("/account/phone-code"), page.Code{Purpose: page.CodeChangePhone, To: phone, Back: "/account/phone"}},
+		{"code-step-up", at("/step-up"), page.Code{Purpose: page.CodeStepUp, LostPhoneURL: "/login/email/lost-phone"}},
+		{"card-code", at("/login/email/card"), page.CardCode{
+			LogsIn: true, PhoneURL: "/login/email/code", LostURL: "/login/email/lost-phone", Back: "/login/email/code",
+		}},
+		{"card-code-faults", at("/login/email/card"), page.CardCode{LostURL: "/recover/help", Faults: faults("card_code", "fault.card-code")}},
+		{"lost-phone", at("/login/email/lost-phone"), page.LostPhone{CardURL: "/login/email/card", Back: "/login/email/code"}},
+		{"card-ask", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{Phone: true, To: "/account", Progress: step(9)}},
+		{"card-ask-no-phone", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{To: "/account", Progress: step(9)}},
+		{"card-ask-again", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{Phone: true, Left: 4}},
+		{"card", loggedIn(at("/account/second-way"), 30*time.Minute), page.Card{Codes: cardCodes, To: "/sign-up/done"}},
+		{"card-large", loggedIn(at("/account/second-way"), 30*time.Minute), page.Card{Codes: cardCodes, Large: true}},
+	}
+	for _, key := range []string{"code-empty", "code-malformed", "code-wrong", "code-expired", "code-spent", "code-none"} {
+		wrong := login
+		wrong.Faults = faults("code", "fault."+key)
+		samples = append(samples, Sample{"code-login-faults-" + key, at("/login/email/code"), wrong})
+	}
+	return samples
+}
+
+// cardCodes are made up, and open nothing.
+var cardCodes = []string{
+	"ACDE-FGHJ-KMNP-QR", "TUVW-XYZ2-3467-9A", "CDEF-GHJK-MNPQ-RT", "UVWX-YZ23-4679-AC", "DEFG-HJKM-NPQR-TU",
+	"VWXYZ234679ACD", "EFGH-JKMN-PQRT-UV", "WXYZ-2346-79AC-DE", "FGHJ-KMNP-QRTU-VW", "XYZ2-3467-9ACD-EF",
+}
+
+// emails are the pages of a log-in by e-mail.
+func emails(at frameAt) []Sample {
+	login := page.LoginEmail{Portal: portal, RequestID: "example", SignUpURL: "/sign-up?request=example", Back: "/login?request=example"}
+	with := func(change func(*page.LoginEmail)) page.LoginEmail {
+		changed := login
+		changed.Email = email
+		change(&changed)
+		return changed
+	}
+	path := "/login/email?request=example"
+	return []Sample{
+		{"login-email", at(path), login},
+		{"login-email-nobody-waits", at("/login/email"), page.LoginEmail{Return: "/account"}},
+		{"login-email-shared", at(path), with(func(l *page.LoginEmail) { l.Shared = true })},
+		{"login-email-texts-off", at(path), with(func(l *page.LoginEmail) { l.TextsOff = true })},
+		{"login-email-faults", at(path), with(func(l *page.LoginEmail) {
+			l.Email, l.Faults = "prawf", faults("email", "fault.email", "password", "fault.password-empty")
+		})},
+		{"login-email-wrong", at(path), with(func(l *page.LoginEmail) { l.Faults = faults("password", "fault.credentials") })},
+		{"login-email-locked", at(path), with(func(l *page.LoginEmail) {
+			l.LockedUntil, l.Faults = Now.Add(15*time.Minute), faults("password", page.FaultLocked)
+		})},
+		{"login-email-busy", at(path), with(func(l *page.LoginEmail) { l.Faults = faults("password", "fault.busy") })},
+	}
+}
+
+// recoveries are the pages of a forgotten password or address.
+func recoveries(at frameAt) []Sample {
+	return []Sample{
+		{"recover", at("/recover"), page.Recover{}},
+		{"recover-faults", at("/recover"), page.Recover{Email: "prawf", Faults: faults("email", "fault.email")}},
+		{"recover-emails-off", at("/recover"), page.Recover{EmailOff: true}},
+		{"recover-sent", at("/recover/sent"), page.RecoverSent{Lasts: time.Hour}},
+		{"recover-link", at("/recover/link"), page.RecoverLink{}},
+		{"recover-password", at("/recover/password"), page.NewPassword{Purpose: page.PasswordReset, Faults: faults("password", "fault.password-too-short")}},
+		{"recover-help", at("/recover/help"), page.RecoverHelp{Back: "/recover/factor"}},
+		{"recover-done", at("/recover/done"), page.RecoverDone{}},
+		{"forgotten-email", at("/recover/email"), page.ForgottenEmail{}},
+		{"forgotten-email-faults", at("/recover/email"), page.ForgottenEmail{Phone: "077", Faults: faults("phone", "fault.phone")}},
+		{"forgotten-email-texts-off", at("/recover/email"), page.ForgottenEmail{TextsOff: true}},
+		{"forgotten-email-sent", at("/recover/email"), page.ForgottenEmailSent{}},
+		{"contact-cancel", at("/account/cancel-change"), page.ContactCancel{}},
+		{"contact-cancelled", at("/account/cancel-change"), page.ContactCancel{Done: true}},
+	}
+}
+
+// owners are the pages of an account that was signed up for here.
+func owners(at frameAt) []Sample {
+	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
+	own := page.Account{
+		Details: details(), Trust: identity.Trust{P: identity.P5, C: identity.Cp | identity.Cd},
+		Reasons: []identity.Reason{"own-p5-contact", identity.ReasonPassword, "texted-code"},
+		Sessions: []page.Session{
+			{This: true, Device: "Firefox, Windows", Started: Now.Add(-65 * time.Minute), LastSeen: Now},
+		},
+		NotNumber: "/account/not-my-number", NotRecord: "/account/not-my-record",
+		Own: &page.Own{
+			EmailURL: "/account/email", PhoneURL: "/account/phone", PasswordURL: "/account/password", ActivationURL: "/account/activation",
+			CardURL: "/account/second-way", CardLeft: 7, CardMade: Now.Add(-100 * 24 * time.Hour),
+			Browsers: []page.Browser{
+				{ID: "1", This: true, Device: "Firefox, Windows", Seen: Now, Until: Now.Add(30 * 24 * time.Hour)},
+				{ID: "2", Seen: Now.Add(-9 * 24 * time.Hour), Until: Now.Add(21 * 24 * time.Hour)},
+			},
+		},
+	}
+	return append(ownAccounts(in, own), []Sample{
+		{"activation", in("/account/activation"), page.Activation{}},
+		{"activation-faults", in("/account/activation"), page.Activation{Faults: faults("activation_code", "fault.handed-expired")}},
+		{"contact-email", in("/account/email"), page.ContactChange{Channel: identity.ByEmail}},
+		{"contact-phone-faults", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Typed: "077", Faults: faults("phone", "fault.phone")}},
+		{"contact-email-off", in("/account/email"), page.ContactChange{Channel: identity.ByEmail, Off: true}},
+		{"contact-phone-off", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Off: true}},
+		{"contact-held-email", in("/account/email"), page.ContactHeld{Channel: identity.ByEmail, Opens: Now.Add(24 * time.Hour)}},
+		{"contact-held-phone", in("/account/phone"), page.ContactHeld{Channel: identity.BySMS, Opens: Now.Add(24 * time.Hour)}},
+		{"not-my-number", in("/account/not-my-number"), page.NotMine{}},
+		{"not-my-record", in("/account/not-my-record"), page.NotMine{Record: true}},
+		{"not-mine-done", in("/account/not-my-record"), page.NotMine{Record: true, Done: true, Reference: "DIL-7F3K-Q2"}},
+	}...)
+}
+
+// ownAccounts are the account page of patients who signed up here, in its states.
+func ownAccounts(in frameAt, own page.Account) []Sample {
+	with := func(p identity.Proofing, reasons []identity.Reason, o page.Own) page.Account {
+		a := own
+		a.Trust.P, a.Reasons, a.Own = p, reasons, &o
+		return a
+	}
+	links := page.Own{EmailURL: "/account/email", PhoneURL: "/account/phone", ActivationURL: "/account/activation", CardURL: "/account/second-way"}
+	held, frozen, empty := links, links, links
+	held.HeldChannel, held.HeldUntil, held.CardDeclined = identity.ByEmail, Now.Add(24*time.Hour), Now.Add(-50*time.Hour)
+	frozen.Frozen, frozen.HeldChannel, frozen.HeldUntil = true, identity.BySMS, Now.Add(24*time.Hour)
+	empty.CardMade, empty.PhoneOff, empty.ActivationURL = Now.Add(-100*24*time.Hour), true, ""
+	return []Sample{
+		{"account-own-p5", in("/account"), own},
+		{"account-own-p0", in("/account"), with(identity.P0, []identity.Reason{"own-p0", identity.ReasonPassword, "remembered-browser"}, held)},
+		{"account-own-frozen", in("/account"), with(identity.P0, []identity.Reason{"own-p5-activation", "factor-below-account", identity.ReasonPassword}, frozen)},
+		{"account-own-p9", in("/account"), with(identity.P9, []identity.Reason{"own-p9-documents", identity.ReasonPassword, "printed-code"}, empty)},
+	}
+}

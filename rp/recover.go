@@ -1,0 +1,215 @@
+package rp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// recoverStart asks for the address (GET /recover).
+func (s *Server) recoverStart(v *visit) error {
+	if !s.signUp.Open {
+		return s.notFound(v)
+	}
+	return v.show(http.StatusOK, page.Recover{EmailOff: v.channelOff(identity.ByEmail)})
+}
+
+// askReset mails a link (POST /recover). The page is the same for every address.
+func (s *Server) askReset(v *visit) error {
+	if !s.signUp.Open {
+		return s.notFound(v)
+	}
+	typed := v.field("email")
+	email, err := identity.ParseEmail(typed)
+	if err != nil {
+		content := page.Recover{Email: typed, Faults: []page.Fault{{Field: "email", Key: "fault.email"}}}
+		return v.show(http.StatusUnprocessableEntity, content)
+	}
+	if err := v.slow(); err != nil {
+		return err
+	}
+	err = v.attempts.AskReset(v.r.Context(), email, func(token identity.Secret) string {
+		// The configured address, never what a header says ours is.
+		return s.origin + "/recover/" + token.Reveal()
+	})
+	if err != nil {
+		return err
+	}
+	return v.redirect("/recover/sent")
+}
+
+// recoverSent says that a mail is on its way, if the address is known here.
+func (s *Server) recoverSent(v *visit) error { return v.show(http.StatusOK, page.RecoverSent{}) }
+
+// followLink takes the token of a mailed link out of the address
+// (GET /recover/{token}).
+func (s *Server) followLink(v *visit) error {
+	v.path = "/recover"
+	err := v.attempts.FollowLink(v.r.Context(), v.ensureBrowser(false).Digest(), identity.Secret(mux.Vars(v.r)["token"]))
+	if errors.Is(err, identity.ErrNotFound) {
+		return linkOver()
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/recover/link")
+}
+
+func linkOver() error {
+	return refuse(http.StatusBadRequest, page.LinkOver, "link-over").again("/recover")
+}
+
+// recovering shows the page of the recovery that is due.
+func (v *visit) recovering(faults ...page.Fault) error {
+	under, err := v.attempts.Recovery(v.r.Context(), v.browser)
+	if errors.Is(err, identity.ErrNotFound) {
+		return linkOver()
+	}
+	if err != nil {
+		return err
+	}
+	return v.showRecovery(under, faults...)
+}
+
+func (v *visit) showRecovery(under attempt.Recovery, faults ...page.Fault) error {
+	status := http.StatusOK
+	if faults != nil {
+		status = http.StatusUnprocessableEntity
+	}
+	var content page.Content
+	switch under.Next() {
+	case attempt.PageLink:
+		content = page.RecoverLink{Action: "/recover/link"}
+	case attempt.PageFactor:
+		content = v.factorPage(under, faults)
+	case attempt.PageReset:
+		content = page.NewPassword{Purpose: page.PasswordReset, Action: "/recover/password", Faults: faults}
+	default:
+		content = page.RecoverHelp{}
+	}
+	return v.show(status, content)
+}
+
+// factorPage asks for a texted or a printed code: a reset never steps over the
+// second factor.
+func (v *visit) factorPage(under attempt.Recovery, faults []page.Fault) page.Content {
+	if under.Card || v.param("way") == "card" || v.field("way") == "card" {
+		c := page.CardCode{Action: "/recover/factor?way=card", Faults: faults, LostURL: "/recover/help"}
+		if under.Phone {
+			c.PhoneURL = "/recover/factor"
+		}
+		return c
+	}
+	c := page.Code{Purpose: page.CodeRecover, Action: "/recover/factor", Off: v.channelOff(identity.BySMS), Faults: faults, LostPhoneURL: "/recover/help"}
+	if under.HasCard {
+		c.CardURL = "/recover/factor?way=card"
+	}
+	return c
+}
+
+// spendLink spends the mailed link (POST /recover/link).
+func (s *Server) spendLink(v *visit) error {
+	v.path = "/recover"
+	_, err := v.attempts.SpendLink(v.r.Context(), v.browser)
+	if errors.Is(err, identity.ErrNotFound) {
+		return linkOver()
+	}
+	if wait := (*attempt.Wait)(nil); err != nil && !errors.As(err, &wait) {
+		return err
+	}
+	return v.redirect("/recover/factor")
+}
+
+// recoverPage shows what is due (GET /recover/link, /recover/factor,
+// /recover/password).
+func (s *Server) recoverPage(v *visit) error { return v.recovering() }
+
+// recoverHelp says who helps without any second factor (GET /recover/help).
+func (s *Server) recoverHelp(v *visit) error { return v.show(http.StatusOK, page.RecoverHelp{}) }
+
+// giveFactor judges the second factor of a recovery (POST /recover/factor).
+func (s *Server) giveFactor(v *visit) error {
+	v.path = "/recover/factor"
+	if v.field("resend") != "" {
+		_, err := v.attempts.TextRecovery(v.r.Context(), v.browser)
+		if wait := (*attempt.Wait)(nil); errors.As(err, &wait) {
+			return v.recovering(page.Fault{Field: "code", Key: page.FaultWait, Until: wait.Until})
+		}
+		return v.recovered(err)
+	}
+	card := v.param("way") == "card"
+	field := "code"
+	if card {
+		field = "card_code"
+	}
+	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, identity.Secret(v.field(field)), card)
+	if key := codeFault(err); key != "" && !errors.Is(err, identity.ErrNotFound) {
+		if card {
+			key = "fault.card-code"
+		}
+		return v.recovering(page.Fault{Field: field, Key: key})
+	}
+	return v.recovered(err)
+}
+
+// recovered goes on to the page that is due after a step of a recovery.
+func (v *visit) recovered(err error) error {
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return linkOver()
+	case err != nil && !errors.Is(err, attempt.ErrNotYet):
+		return v.codeLimit(attempt.Attempt{}, err)
+	}
+	return v.redirect("/recover/password")
+}
+
+// setPassword sets the new password (POST /recover/password).
+func (s *Server) setPassword(v *visit) error {
+	v.path = "/recover/password"
+	err := v.attempts.Reset(v.r.Context(), v.browser, identity.Secret(v.field("password")))
+	if key := passwordFault(err); key != "" {
+		return v.recovering(page.Fault{Field: "password", Key: key})
+	}
+	switch {
+	case errors.Is(err, attempt.ErrNotYet):
+		return v.redirect("/recover/factor")
+	case errors.Is(err, identity.ErrNotFound), errors.Is(err, identity.ErrConflict):
+		return linkOver()
+	case err != nil:
+		return v.busy(err)
+	}
+	v.cookies.clear(v.w, sessionCookie)
+	return v.redirect("/recover/done")
+}
+
+// recoverDone says that the password is changed (GET /recover/done).
+func (s *Server) recoverDone(v *visit) error { return v.show(http.StatusOK, page.RecoverDone{}) }
+
+// forgottenEmail sends a reminder to a proved phone (/recover/email). The page is
+// the same for every number.
+func (s *Server) forgottenEmail(v *visit) error {
+	if !s.signUp.Open {
+		return s.notFound(v)
+	}
+	if v.r.Method != http.MethodPost {
+		return v.show(http.StatusOK, page.ForgottenEmail{TextsOff: v.channelOff(identity.BySMS)})
+	}
+	typed := v.field("phone")
+	phone, err := identity.ParsePhone(typed)
+	if err != nil {
+		content := page.ForgottenEmail{Phone: typed, Faults: []page.Fault{{Field: "phone", Key: "fault.phone"}}}
+		return v.show(http.StatusUnprocessableEntity, content)
+	}
+	if err := v.slow(); err != nil {
+		return err
+	}
+	if err := v.attempts.RemindEmail(v.r.Context(), phone); err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, page.ForgottenEmailSent{})
+}
