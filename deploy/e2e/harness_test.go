@@ -144,7 +144,7 @@ func newWorld(args ...string) (*world, error) {
 }
 
 func tryWorld(args []string) (*world, error) {
-	port, err := freeBlock(0, 1, 2, 4, 10)
+	port, err := freeBlock(0, 1, 2, 4, 5, 10)
 	if err != nil {
 		return nil, err
 	}
