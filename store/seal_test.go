@@ -10,6 +10,7 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/approval"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/grant"
@@ -47,6 +48,8 @@ func fill(t *testing.T, db *store.DB) {
 		}),
 		db.SigningKeys().AddSigningKey(ctx, token.Key{ID: "key", Alg: token.ES256, Seq: 1, PKCS8: "canary-private-key", Published: began}),
 		db.Outbox().Put(ctx, message("canary-code"), func() {}),
+		db.Factors().AddHanded(ctx, factor.HandedDigest{Digest: []byte("digest")}, factor.Handed{ID: "handed", NHSNumber: must(identity.ParseNHSNumber("9990000018")), Issued: began}),
+		db.Approvals().Ask(ctx, approval.Request{ID: "approval", Args: map[string]identity.Secret{"canary-name": "canary-value"}, Asked: began}),
 		db.Factors().PutPhone(ctx, factor.Phone{ID: "phone", Account: a.ID, Number: changed.Details.Phone, Bound: began}),
 		db.Passwords().SetPassword(ctx, a.ID, password.Record{PHC: "$canary-hash", Set: began}),
 		db.Attempts().BeginJourney(ctx, attempt.Journey{
