@@ -206,10 +206,10 @@ func TestD1AnswersAreTheSame(t *testing.T) {
 		}
 	}
 	w.clock.advance(time.Hour)
-	b := w.browser()
-	w.upTo(b, applicant{email: gwen().email}, "email-code")
+	before := len(w.sent(gwen().email))
+	w.upTo(w.browser(), applicant{email: gwen().email}, "email-code")
 	all := w.sent(gwen().email)
-	if len(all) < 2 || sixDigits.MatchString(all[len(all)-1].Body) {
+	if len(all) != before+1 || sixDigits.MatchString(all[before].Body) {
 		t.Errorf("wanted the owner of the address told that it has an account, without a code")
 	}
 }
