@@ -47,8 +47,8 @@ func (v *visit) slow() error {
 	addr := v.proxies.client(v.r)
 	err := v.networks.Limits.Take(v.r.Context(), v.networks.Limits.Rates().FromNetwork(addr, v.networks.shared(addr)))
 	var exceeded *limit.Exceeded
-	if !errors.As(err, &exceeded) {
-		return err
+	if !errors.As(err, &exceeded) { // not counted: what comes next meets the same store
+		return nil
 	}
 	return pause(v.r.Context(), limit.Slow(exceeded, v.now()))
 }

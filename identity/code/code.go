@@ -59,6 +59,12 @@ type Bond struct {
 	Account string          // id; empty at sign-up
 }
 
+// loose reports whether something is missing that every code is bound to: nothing
+// never equals nothing.
+func (b Bond) loose() bool { return b.Purpose == "" || b.Contact.IsZero() || b.Browser.IsZero() }
+
+var errLoose = errors.New("code: wanted a purpose, a contact and a browser that it is bound to, got fewer")
+
 // form is what the keyed digest of a bond is made of.
 func (b Bond) form() string {
 	return strings.Join([]string{string(b.Purpose), b.Contact.Canonical(), string(b.Browser[:]), b.Account}, "\x00")
@@ -129,6 +135,9 @@ func New(store Store, peppers Peppers, guesses int, now func() time.Time) *Codes
 // Mint makes a code for that bond, in the place of the last one. It must be called
 // in the act that puts its message into the outbox.
 func (r *Codes) Mint(ctx context.Context, b Bond) (identity.Secret, error) {
+	if b.loose() {
+		return "", errLoose
+	}
 	bonds, err := r.peppers.Blind("code bond", b.form())
 	if err != nil {
 		return "", fmt.Errorf("mint the code: %w", err)
@@ -154,6 +163,9 @@ func (r *Codes) digest(pepper uint32, b Bond, secret identity.Secret) ([]byte, e
 // outside of every act. The guess is paid for before it is compared; what can be no
 // code is [ErrMalformed] and costs nothing.
 func (r *Codes) Try(ctx context.Context, b Bond, typed string) error {
+	if b.loose() {
+		return errLoose
+	}
 	guess, ok := read(typed)
 	if !ok {
 		return ErrMalformed

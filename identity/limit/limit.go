@@ -222,7 +222,7 @@ func (l *Limits) Pay(ctx context.Context, key string, p Policy) error {
 func (p Policy) memory() time.Duration {
 	const day = 24 * time.Hour
 	if p.Ever > 0 {
-		return 400 * day
+		return 100 * 365 * day // a factor that is off stays off until it is cleared
 	}
 	return max(2*day, 2*p.LockMost, 2*p.Within)
 }
