@@ -21,6 +21,7 @@ var (
 	passwordOf  = statement(`SELECT phc, pepper, level, set_at FROM passwords WHERE account = $1`)
 	setPassword = statement(`INSERT INTO passwords (account, phc, pepper, level, set_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (account) DO UPDATE SET phc = excluded.phc, pepper = excluded.pepper, level = excluded.level, set_at = excluded.set_at`)
+	renewPassword = statement(`UPDATE passwords SET phc = $1, pepper = $2 WHERE account = $3 AND set_at = $4`)
 	raisePassword = statement(`UPDATE passwords SET level = $1 WHERE account = $2 AND level < $1`)
 )
 
@@ -45,6 +46,16 @@ func (s *Passwords) SetPassword(ctx context.Context, account string, p password.
 		return err
 	}
 	_, err = s.db.exec(ctx, setPassword, account, phc, int64(p.Pepper), int64(p.Level), micros(p.Set))
+	return err
+}
+
+// RenewPassword is of [password.Store]. The level stays: it may have been raised since.
+func (s *Passwords) RenewPassword(ctx context.Context, account string, p password.Record) error {
+	phc, err := s.db.keys.seal(passwordPHC, account, []byte(p.PHC))
+	if err != nil {
+		return err
+	}
+	_, err = s.db.exec(ctx, renewPassword, phc, int64(p.Pepper), account, micros(p.Set))
 	return err
 }
 

@@ -163,7 +163,7 @@ func (r *Attempts) pay(ctx context.Context, key string, p limit.Policy) error {
 // settle forgets the guesses, and keeps a password that was hashed anew.
 func (r *Attempts) settle(ctx context.Context, g guess, fresh *password.Record) error {
 	if fresh != nil {
-		if err := r.own.Passwords.Set(ctx, g.account.ID, *fresh); err != nil {
+		if err := r.own.Passwords.Renew(ctx, g.account.ID, *fresh); err != nil {
 			return err
 		}
 	}

@@ -65,6 +65,9 @@ type Store interface {
 	Password(ctx context.Context, account string) (Record, error)
 	// SetPassword keeps the record in the place of the last one.
 	SetPassword(ctx context.Context, account string, r Record) error
+	// RenewPassword keeps the record's hash and pepper where that password, set at that
+	// instant, is still the account's. Else it does nothing, and that is no error.
+	RenewPassword(ctx context.Context, account string, r Record) error
 	// RaisePassword lifts the level that the account's password carries; it never
 	// lowers it.
 	RaisePassword(ctx context.Context, account string, level identity.Proofing) error
@@ -117,6 +120,12 @@ func (r *Passwords) Set(ctx context.Context, account string, record Record) erro
 	return r.store.SetPassword(ctx, account, record)
 }
 
+// Renew keeps what [Passwords.Check] hashed anew, unless the password was changed since
+// it was read: the old one must not come back by a login that was under way.
+func (r *Passwords) Renew(ctx context.Context, account string, fresh Record) error {
+	return r.store.RenewPassword(ctx, account, fresh)
+}
+
 // Raise lifts the level that the password carries, in the act of the proof.
 func (r *Passwords) Raise(ctx context.Context, account string, level identity.Proofing) error {
 	return r.store.RaisePassword(ctx, account, level)
@@ -124,8 +133,9 @@ func (r *Passwords) Raise(ctx context.Context, account string, level identity.Pr
 
 // Check judges a password against a record, outside of every act. The zero record
 // is that of nobody: it costs as much and is never right. A password that none can
-// be costs nothing, whoever's it would be. fresh is the same password kept anew,
-// where parameters or pepper rose since; it is nil else. It returns [ErrBusy].
+// be costs nothing, whoever's it would be. fresh is the same password hashed anew for
+// [Passwords.Renew], where parameters or pepper rose since; it is nil else. It returns
+// [ErrBusy].
 func (r *Passwords) Check(ctx context.Context, record Record, pw identity.Secret, lane Lane) (ok bool, fresh *Record, err error) {
 	if tooLong(pw) || pw == "" {
 		return false, nil, nil

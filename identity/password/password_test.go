@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/password"
 )
@@ -83,9 +85,39 @@ func TestNobodysPasswordCostsOneHashAndIsNeverRight(t *testing.T) {
 			t.Errorf("wanted no and one hash, got %v, %v, %d hashes", ok, err, h.checks)
 		}
 	}
-	h.checks = 0
-	if ok, _, err := r.Check(t.Context(), password.Record{}, identity.Secret(strings.Repeat("x", 1<<20)), password.Anyone); ok || err != nil || h.checks != 0 {
-		t.Errorf("a megabyte was hashed")
+}
+
+// TestWhatNobodyCanHaveCostsNothing holds it to cost the same, nothing, whoever's it
+// would be.
+func TestWhatNobodyCanHaveCostsNothing(t *testing.T) {
+	r, h, _ := room(t)
+	longest := strings.Repeat("\u1f82", password.Longest) // four code points each, decomposed
+	record, err := r.Prepare(t.Context(), identity.Secret(longest), password.Anyone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		pw     string
+		hashes int
+		right  bool
+	}{
+		"256":               {longest, 1, true},
+		"256, decomposed":   {norm.NFD.String(longest), 1, true},
+		"257":               {longest + "x", 0, false},
+		"257 of one byte":   {strings.Repeat("x", 257), 0, false},
+		"257, decomposed":   {norm.NFD.String(longest + "x"), 0, false},
+		"a megabyte":        {strings.Repeat("x", 1<<20), 0, false},
+		"a megabyte on top": {longest + strings.Repeat("x", 1<<20), 0, false},
+		"broken":            {"\xff\xfe\xed\xa0\x80", 1, false},
+		"nothing":           {"", 0, false},
+	} {
+		for whose, record := range map[string]password.Record{"nobody's": {}, "somebody's": record} {
+			h.checks = 0
+			ok, _, err := r.Check(t.Context(), record, identity.Secret(row.pw), password.Anyone)
+			if ok != (row.right && whose == "somebody's") || err != nil || h.checks != row.hashes {
+				t.Errorf("%s %s: wanted %v and %d hashes, got %v, %v, %d", whose, name, row.right, row.hashes, ok, err, h.checks)
+			}
+		}
 	}
 }
 
@@ -127,6 +159,13 @@ func TestVerifyRefusesWhatIsNoHashOfOurs(t *testing.T) {
 		"another kind":         strings.Replace(good, "argon2id", "argon2i", 1),
 		"another version":      strings.Replace(good, "v=19", "v=16", 1),
 		"a gigabyte":           strings.Replace(good, "m=19456", "m=1048576", 1),
+		"128 MiB":              strings.Replace(good, "m=19456", "m=131072", 1),
+		"no passes":            strings.Replace(good, "t=2", "t=0", 1),
+		"a zero before":        strings.Replace(good, "m=19456", "m=019456", 1),
+		"a sign before":        strings.Replace(good, "m=19456", "m=+19456", 1),
+		"costs in disorder":    strings.Replace(good, "m=19456,t=2", "t=2,m=19456", 1),
+		"a cost too many":      strings.Replace(good, "p=1", "p=1,keyid=a", 1),
+		"a line behind":        good + "\n",
 		"ninety-nine passes":   strings.Replace(good, "t=2", "t=99", 1),
 		"nine lanes":           strings.Replace(good, "p=1", "p=9", 1),
 		"too little memory":    strings.Replace(good, "m=19456", "m=1", 1),

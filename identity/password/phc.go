@@ -27,16 +27,13 @@ type params struct {
 var inForce = params{memory: 19 << 10, time: 2, lanes: 1}
 
 // Bounds on what a stored hash may ask for: a row that was tampered with must not
-// exhaust the machine.
-var most = params{memory: 256 << 10, time: 10, lanes: 4}
+// exhaust the machine. OWASP's first choice, 46 MiB, lies within.
+var most = params{memory: 64 << 10, time: 10, lanes: 4}
 
 const (
-	saltBytes = 16
-	hashBytes = 32
+	saltBytes = 16 // 22 characters in base64 (RFC 9106 §3.1 recommends this much)
+	hashBytes = 32 // 43
 )
-
-// MemoryKiB is what one hash in force takes, for whoever plans workers.
-func MemoryKiB() int { return int(inForce.memory) }
 
 // Hash hashes on this very goroutine. It is for the worker of a [Hasher].
 func Hash(p Peppered) PHC {
@@ -66,6 +63,8 @@ func write(c params, salt, hash []byte) PHC {
 
 var phcPattern = regexp.MustCompile(`^\$argon2id\$v=19\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9])\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})$`)
 
+// parse takes the one spelling that write gives, with costs that the machine can bear.
+// Its error shows nothing of the hash.
 func (h PHC) parse() (c params, salt, hash []byte, err error) {
 	parts := phcPattern.FindStringSubmatch(string(h))
 	if parts == nil {

@@ -1,9 +1,8 @@
 package password
 
 import (
-	_ "embed"
+	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -31,170 +30,166 @@ const (
 )
 
 // Judge says whether a password may be taken. context is what somebody knows who
-// knows the patient: names, address, birth date, the service. There is no rule of
-// composition, and none expires: both make people choose worse ones.
+// knows the patient: names, address, birth date (2007-03-27), numbers, the service.
+//
+// What is refused is what falls within about a million guesses: it would fall to
+// somebody who guesses against the service for long enough, limits or none. One word
+// of a dictionary falls, and two of the commonest thousand; three words, of which
+// somebody thought, are a passphrase. The whole password is compared, never a part
+// of it. There is no rule of composition, and none expires: both make people choose
+// worse ones (NIST SP 800-63B §3.1.1.2).
 func Judge(pw identity.Secret, context []string) Fault {
-	text := norm.NFC.String(pw.Reveal())
-	switch n := utf8.RuneCountInString(text); {
-	case n < Shortest:
-		return TooShort
-	case n > Longest || tooLong(pw):
+	if tooLong(pw) {
 		return TooLong
 	}
-	bare, known := core(text), contextWords(context)
+	text := norm.NFC.String(pw.Reveal())
+	if utf8.RuneCountInString(text) < Shortest {
+		return TooShort
+	}
+	text = folded(text)
+	known, numbers, read := contextWords(context), contextNumbers(context), readings(text)
 	switch {
-	case madeOf(bare, known, known), madeOf(bare, known, common()):
+	case ofContext(text, read, known, numbers):
 		return Context
-	case monotone(text), madeOf(bare, common(), common()):
+	case monotone(text), ofCommonWords(text, read):
 		return Common
 	}
 	return ""
 }
 
-// tooLong refuses by bytes, before anything is made of the password.
-func tooLong(pw identity.Secret) bool { return len(pw) > Longest*utf8.UTFMax }
+// mostBytes is more than a password of [Longest] takes in any spelling: the longest
+// way to write one composed code point is four decomposed ones.
+const mostBytes = Longest * 4 * utf8.UTFMax
 
-// core is what is left of a password once the tricks are undone that everybody
-// knows: capitals, digits for letters, digits and signs before and after, and a word
-// said twice.
-func core(text string) string {
-	text = strings.ToLower(text)
-	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
-	text = strings.Map(func(r rune) rune {
-		if plain, known := disguises[r]; known {
-			return plain
-		}
-		if unicode.IsLetter(r) {
-			return r
-		}
-		return -1
-	}, text)
-	return once(text)
+// tooLong refuses what nobody can have as a password. What is longer than any
+// spelling of the longest is refused before anything is made of it.
+func tooLong(pw identity.Secret) bool {
+	return len(pw) > mostBytes || utf8.RuneCountInString(norm.NFC.String(pw.Reveal())) > Longest
 }
 
-var disguises = map[rune]rune{'0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '8': 'b', '@': 'a', '$': 's', '!': 'i', '|': 'l'}
-
-// once returns what a text repeats, or the text.
-func once(text string) string {
-	for n := 1; n <= len(text)/2; n++ {
-		if len(text)%n == 0 && strings.Repeat(text[:n], len(text)/n) == text {
-			return text[:n]
-		}
-	}
-	return text
-}
-
-// madeOf reports whether what is left is one of the words, or one of them beside
-// one of the others: "passwordwelcome". Three words, of which somebody thought, are
-// a passphrase.
-func madeOf(bare string, words, others map[string]bool) bool {
-	if words[bare] {
+// ofContext reports whether the password is made of what is known of the patient and
+// the service, with one common word at the most, or of one of the patient's numbers
+// and a word.
+func ofContext(text string, read []string, known words, numbers []string) bool {
+	if slices.ContainsFunc(read, func(r string) bool {
+		n, spelt := fewest(r, known, commonest())
+		return spelt && (n == 0 || n == 1 && !commonest()[r])
+	}) {
 		return true
 	}
-	for i := 1; i < len(bare); i++ {
-		head, tail := bare[:i], bare[i:]
-		if words[head] && others[tail] || others[head] && words[tail] {
+	digits := strings.Map(digitsOnly, text)
+	if !slices.ContainsFunc(numbers, func(n string) bool { return strings.Contains(digits, n) }) {
+		return false
+	}
+	letters := strings.Map(lettersOnly, text)
+	return utf8.RuneCountInString(letters) <= few || dictionary().has(letters)
+}
+
+// shortestWord is from how many letters on a word is one: fewer are found in anything.
+const shortestWord = 3
+
+// ofCommonWords reports whether the password is one word and the signs that people
+// put around it, that word backwards, or two of the commonest words. Where the signs
+// are neither few nor usual, it takes a common word that is half of it: a manager's
+// password may well have three letters that are a word.
+func ofCommonWords(text string, read []string) bool {
+	usual, half := usualSigns(text), utf8.RuneCountInString(text)/2
+	return slices.ContainsFunc(read, func(r string) bool {
+		n := utf8.RuneCountInString(r)
+		switch {
+		case n < shortestWord:
+			return false
+		case usual && (dictionary().has(r) || dictionary().has(backwards(r))):
 			return true
 		}
-	}
-	return false
+		return (usual || n >= half) && common(r)
+	})
 }
 
-// rows are what fingers and counting run along.
-var rows = []string{
-	"01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "qwertyuiop[]", "asdfghjkl", "asdfghjkl;'", "zxcvbnm", "zxcvbnm,./",
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0", "!\"£$%^&*()_+", "!@#$%^&*()_+",
+// common reports whether the word is one of the common ones, two of the commonest, or
+// a walk along the keyboard.
+func common(word string) bool {
+	back := backwards(word)
+	n, spelt := fewest(word, nil, commonest())
+	return spelt && n <= 2 || commonest()[back] || passwords().has(word) || passwords().has(back) ||
+		len(word) >= walkedWord && walks(word)
 }
 
-// monotone reports whether the password is one sign, one short run said again and
-// again, digits that only somebody's date or number can be, or a walk along a row of
-// the keyboard or the alphabet, in either direction.
-func monotone(text string) bool {
-	const shortRun = 4
-	text = strings.ToLower(text)
-	bare := strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+// few is how many signs or letters beside something else make it no better.
+const few = 4
+
+// walkedWord is from how many letters on a walk along the keyboard stands for a word.
+const walkedWord = 6
+
+// usualSigns reports whether what is no letter in the password is what people add to
+// a word: a year, an exclamation, 123456.
+func usualSigns(text string) bool {
+	signs := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsSpace(r) {
 			return -1
 		}
 		return r
 	}, text)
-	if utf8.RuneCountInString(once(bare)) <= shortRun || strings.Trim(bare, "0123456789/.-+") == "" {
-		return true
-	}
-	return walks(once(bare))
+	return utf8.RuneCountInString(signs) <= few || utf8.RuneCountInString(once(signs)) == 1 || walks(signs)
 }
 
-// walks reports whether the text is made of long pieces of the rows.
-func walks(text string) bool {
-	const leg = 4
-	pieces := 0
-	for text != "" {
-		n := 0
-		for _, row := range rows {
-			n = max(n, along(text, row), along(text, reversed(row)))
-		}
-		if n < leg && n < len(text) {
-			return false
-		}
-		text = text[max(n, 1):]
-		pieces++
-	}
-	return pieces <= 4
-}
-
-// along returns how far the text goes along the row from wherever it begins.
-func along(text, row string) int {
-	longest := 0
-	for i := range len(row) {
-		n := 0
-		for n < len(text) && i+n < len(row) && text[n] == row[i+n] {
-			n++
-		}
-		longest = max(longest, n)
-	}
-	return longest
-}
-
-func reversed(s string) string {
-	b := []byte(s)
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
-	return string(b)
-}
-
-// contextWords are the words that speak of the patient or the service.
-func contextWords(context []string) map[string]bool {
-	words := map[string]bool{}
-	for _, w := range append(service, context...) {
-		if len(w) > Longest { // nobody types that
+// contextWords are the words that speak of the patient or the service, whole and in
+// their parts.
+func contextWords(context []string) words {
+	known := words{}
+	for _, w := range slices.Concat(service, context) {
+		if len(w) > mostBytes { // nobody types that
 			continue
 		}
-		words[core(w)] = true
+		w = folded(w)
+		for _, r := range readings(w) {
+			known[r] = true
+		}
 		for part := range strings.FieldsFuncSeq(w, func(r rune) bool { return !unicode.IsLetter(r) }) {
-			words[core(part)] = true
+			known[part] = true
 		}
 	}
-	delete(words, "")
-	return words
+	for w := range known {
+		if utf8.RuneCountInString(w) < 2 { // an initial is in everything
+			delete(known, w)
+		}
+	}
+	return known
 }
 
 // service is what anybody knows of a service such as this.
 var service = []string{
 	"dilys", "nhs", "gig", "nhslogin", "nhsapp", "nhswales", "gigcymru", "health", "iechyd", "hospital", "ysbyty", "patient", "claf", "doctor", "meddyg",
-	"portal", "porth", "record", "cofnod", "account", "cyfrif", "login", "mewngofnodi",
+	"surgery", "meddygfa", "portal", "porth", "record", "cofnod", "account", "cyfrif", "login", "mewngofnodi", "wellbeing", "lles",
 }
 
-//go:embed common.txt
-var commonText string
-
-// common are the words that passwords are made of before any others.
-var common = sync.OnceValue(func() map[string]bool {
-	words := map[string]bool{}
-	for line := range strings.Lines(commonText) {
-		if w := core(strings.TrimSpace(line)); w != "" && !strings.HasPrefix(line, "#") {
-			words[w] = true
+// contextNumbers are the patient's numbers and birth date as people type them.
+func contextNumbers(context []string) []string {
+	const fewest = 6 // fewer are in anything
+	var all []string
+	for _, w := range context {
+		day, err := identity.ParseBirthDate(w)
+		if err == nil {
+			for _, form := range []string{"02012006", "020106", "212006", "2106", "20060102", "060102", "01022006", "010206"} {
+				all = append(all, day.Day().Format(form))
+			}
+			continue
 		}
+		all = append(all, strings.Map(digitsOnly, w))
 	}
-	return words
-})
+	return slices.DeleteFunc(all, func(n string) bool { return len(n) < fewest })
+}
+
+func digitsOnly(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return r
+	}
+	return -1
+}
+
+func lettersOnly(r rune) rune {
+	if unicode.IsLetter(r) {
+		return r
+	}
+	return -1
+}

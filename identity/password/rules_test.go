@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/password"
 )
 
 // patient is what somebody knows who knows the patient.
-var patient = []string{"sian.test@example.com", "sian.test", "Siân", "Test-Evans", "1984-02-29", "07700900123", "Example Health Board"}
+var patient = []string{"sian.test@example.com", "sian.test", "Siân", "Test-Evans", "1984-02-29", "07700900123", "Example Health Board", "Llŷr-Ynyr"}
 
 func TestJudge(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -29,7 +31,32 @@ func TestJudge(t *testing.T) {
 		"one sign":                      {"aaaaaaaaaaaa", password.Common},
 		"a short run":                   {"abcabcabcabc", password.Common},
 		"digits alone":                  {"123456789012", password.Common},
-		"a date and a number":           {"29021984 07700", password.Common},
+		"a date and a number":           {"31122011 07700", password.Common},
+		"the keyboard, shifted":         {"!QAZ2wsx#EDC", password.Common},
+		"the keyboard in threes":        {"qweasdzxc123", password.Common},
+		"columns of the keyboard":       {"1qaz@WSX3edc4rfv", password.Common},
+		"a walk and a year":             {"qazwsxedc1999", password.Common},
+		"keys held down":                {"111222333444", password.Common},
+		"spaces alone":                  {"            ", password.Common},
+		"spaces about a short run":      {"ab          ", password.Common},
+		"a sign for its first letter":   {"$unshine2020!", password.Common},
+		"a sign for its last letter":    {"Princes$2020", password.Common},
+		"one for an l":                  {"1iverpoo11999", password.Common},
+		"one for an i":                  {"1l0vey0u2024!", password.Common},
+		"backwards":                     {"drowssap1234", password.Common},
+		"backwards, random digits":      {"enihsnus8302957", password.Common},
+		"the row of signs":              {"!\"£$%^&*()_+", password.Common},
+		"of the real ones":              {"booyah!!!!!!!", password.Common},
+		"a long word alone":             {"refrigerator", password.Common},
+		"a long word and a sign":        {"Contortionist1", password.Common},
+		"a name and a year":             {"Gwendolyn1984", password.Common},
+		"a surname said twice":          {"HuxtableHuxtable", password.Common},
+		"season, year, season":          {"Summer2024Winter", password.Common},
+		"said thrice":                   {"dragon dragon dragon", password.Common},
+		"a month in Welsh":              {"Gorffennaf2025", password.Common},
+		"the anthem":                    {"Hen wlad fy nhadau", password.Common},
+		"the village":                   {"Llanfairpwllgwyngyll1", password.Common},
+		"a question":                    {"whatisthepassword?", password.Common},
 		"the keyboard":                  {"qwertyuiop[]", password.Common},
 		"the keyboard, backwards":       {"poiuytrewq987", password.Common},
 		"zigzag":                        {"1qaz2wsx3edc", password.Common},
@@ -40,6 +67,19 @@ func TestJudge(t *testing.T) {
 		"own name and digits":           {"SianTest1984", password.Context},
 		"own name, accented":            {"siân-siân-2026", password.Context},
 		"own name and a common word":    {"siancariad2026", password.Context},
+		"own name without its accent":   {"sian1234567890", password.Context},
+		"own name in disguise":          {"$i4n-T3st-84", password.Context},
+		"parts of a name, accented":     {"YnyrLlyr8302957", password.Context},
+		"all own names":                 {"SianTestEvansSian84", password.Context},
+		"own address, its parts":        {"example-sian.test", password.Context},
+		"own address, in full":          {"SIAN.TEST@EXAMPLE.COM", password.Context},
+		"own birth date":                {"29/02/1984 29", password.Context},
+		"own birth date, American":      {"x-02-29-1984x", password.Context},
+		"own birth date and a word":     {"29021984teapot", password.Context},
+		"own number":                    {"tel 07700 900123", password.Context},
+		"the organisation":              {"ExampleHealthBoard1", password.Context},
+		"the service and a year":        {"dilysdilys2026", password.Context},
+		"portal and health":             {"Porth Iechyd 1", password.Context},
 		"the service":                   {"NHSpassword123", password.Context},
 		"the service in Welsh":          {"iechyd123456", password.Context},
 		"three words":                   {"coffee tin roof", ""},
@@ -48,6 +88,23 @@ func TestJudge(t *testing.T) {
 		"lower case only":               {"wobblyteapotsky", ""},
 		"spaces around":                 {"  wobbly teapot  ", ""},
 		"twelve":                        {"wobblyteapot", ""},
+		"three words, two of them one":  {"teapot wobbly teapot", ""},
+		"the commonest, three of them":  {"dragon coffee sunshine", ""},
+		"own name and two words":        {"sian wobbly teapot", ""},
+		"a word and a random number":    {"refrigerator8302957", ""},
+		"a manager's, with a word":      {"37:(^M8>aB]>]", ""},
+		"a short word, random digits":   {"dad8472639105", ""},
+		"a manager's":                   {"k7#J9$2e8!4x", ""},
+		"a manager's, hardly a letter":  {"9#4$8@7!2%5&a", ""},
+		"a manager's, no letter":        {"9#4$8@7!2%5&", ""},
+		"a manager's, long":             {"u3WqZp-8rT!xLm2v_Yb6", ""},
+		"a sentence in Welsh":           {"Mae'r gath ar y to", ""},
+		"with circumflexes":             {"tŷ mawr gwyn ŵy", ""},
+		"in Greek":                      {"καλημέρα κόσμε", ""},
+		"in Chinese":                    {"我的猫喜欢在屋顶上睡觉", password.TooShort},
+		"in Chinese, twelve":            {"我的猫很喜欢在屋顶上睡觉", ""},
+		"256 composed, decomposed":      {norm.NFD.String(strings.Repeat("ŵyŷtrêpâf", 28) + "dros"), ""},
+		"one more":                      {norm.NFD.String(strings.Repeat("ŵyŷtrêpâf", 28) + "drosi"), password.TooLong},
 		"emoji":                         {"🦊🐝🐢🦊🐙🐝🐌🦉🐢🐙🐌🦉", ""},
 		"256":                           {strings.Repeat("wobbly teapot sk", 16), ""},
 		"decomposed letters count once": {"wobblyteap" + "o\u0302", password.TooShort},
@@ -71,8 +128,17 @@ func FuzzJudge(f *testing.F) {
 }
 
 func BenchmarkJudge(b *testing.B) {
-	long := identity.Secret(strings.Repeat("wobbly teapot sk", 16))
-	for b.Loop() {
-		password.Judge(long, patient)
+	for name, pw := range map[string]string{
+		"usual":   "coffee tin roof",
+		"longest": strings.Repeat("wobbly teapot sk", 16),
+		"spelt":   strings.Repeat("sian", 15) + "é1!",
+		"signs":   "1!" + strings.Repeat("a1!|0$", 42) + "1!",
+		"huge":    strings.Repeat("a\u0302", 1<<19),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				password.Judge(identity.Secret(pw), patient)
+			}
+		})
 	}
 }

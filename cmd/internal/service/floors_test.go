@@ -68,6 +68,7 @@ var vendors = map[string][]string{
 	"math/rand":                  nil, // ASVS 11.5.1: nothing here is allowed to be guessable
 	"golang.org/x/crypto":        {"identity/password"},
 	"golang.org/x/text":          {"identity/password"},
+	"github.com/ccojocar/":       {"identity/password"},
 	"unsafe":                     nil,
 }
 
