@@ -114,7 +114,7 @@ func (v *visit) arrived(browser identity.Secret, login attempt.Login, shared boo
 	return v.dispatch(login.Step, "")
 }
 
-// busy puts what stops every login for now into its page.
+// busy puts a full queue of passwords into its page.
 func (v *visit) busy(err error) error {
 	if errors.Is(err, password.ErrBusy) {
 		r := refuse(http.StatusServiceUnavailable, page.Busy, "hashing-busy").again(v.here())

@@ -26,7 +26,7 @@ type Temporary struct {
 	Cause      string
 }
 
-func (e Temporary) Error() string { return "not sent for now: " + e.Cause }
+func (e Temporary) Error() string { return "not sent yet: " + e.Cause }
 
 // Permanent says that the vendor will never take this message.
 type Permanent struct{ Cause string }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/rp/outside"
 )
 
 // NotifyOptions are one channel at GOV.UK Notify.
@@ -45,7 +46,7 @@ func NewNotify(o NotifyOptions) (*Notify, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkURL(o.URL, o.Loopback); err != nil {
+	if err := outside.CheckEndpoint(o.URL, o.Loopback); err != nil {
 		return nil, fmt.Errorf("notify: url: %w", err)
 	}
 	if !uuid.MatchString(o.Template) {
@@ -54,7 +55,7 @@ func NewNotify(o NotifyOptions) (*Notify, error) {
 	if o.Within == 0 {
 		o.Within = answerWithin
 	}
-	return &Notify{strings.TrimSuffix(o.URL, "/"), service, secret, o.Template, o.Now, newClient(o.Within)}, nil
+	return &Notify{strings.TrimSuffix(o.URL, "/"), service, secret, o.Template, o.Now, newClient(o.Within, o.Loopback)}, nil
 }
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

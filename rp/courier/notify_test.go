@@ -120,7 +120,7 @@ func TestNotifyFaults(t *testing.T) {
 		"a time-out after":          {notifystandin.Hang, nil, 1},
 		"a broken connection after": {notifystandin.Drop, nil, 1},
 		"a broken connection":       {notifystandin.Down, nil, 0},
-		"a redirect":                {notifystandin.Redirect, outbox.Temporary{Cause: "notify-307"}, 0},
+		"a redirect":                {notifystandin.Redirect, outbox.Temporary{Cause: "redirect"}, 0},
 		"no JSON":                   {notifystandin.Babble, outbox.Temporary{Cause: "notify-400"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

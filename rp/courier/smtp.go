@@ -17,6 +17,7 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/outbox"
+	"github.com/dilys-id/dilys/rp/outside"
 )
 
 // SMTPOptions are a mail server that takes our emails.
@@ -58,7 +59,7 @@ func NewSMTP(o SMTPOptions) (*SMTP, error) {
 		return nil, errors.New("smtp: wanted our own host name, got none")
 	case (o.Username == "") != (o.Password == ""):
 		return nil, errors.New("smtp: wanted a username with a password, got one of them")
-	case o.LoopbackPlain && !isLoopback(host):
+	case o.LoopbackPlain && !outside.IsLoopback(host):
 		return nil, errors.New("smtp: wanted this machine for plain SMTP, got another")
 	case o.LoopbackPlain && o.Username != "":
 		return nil, errors.New("smtp: wanted STARTTLS for a password, got plain SMTP")

@@ -41,6 +41,9 @@ type Fault string
 // Error returns the text.
 func (f Fault) Error() string { return string(f) }
 
+// Redirected says that the answer was a redirect, so that nothing was taken.
+const Redirected Fault = "wanted an answer, got a redirect"
+
 // NewClient returns the one way out: no proxy from the environment, no cookies, no
 // redirects, no compression (a small answer may not become a large one), answers of
 // at most largest bytes, and only to addresses that [judgeAddress] lets pass:
@@ -125,7 +128,7 @@ func CheckEndpoint(raw string, loopback bool) error {
 		return Fault("wanted an absolute https URL, got none")
 	case err != nil:
 		return Fault("wanted an absolute https URL, got something else")
-	case u.Scheme == "http" && !(loopback && isLoopback(u.Hostname())):
+	case u.Scheme == "http" && !(loopback && IsLoopback(u.Hostname())):
 		return Fault("wanted https, got http")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return Fault("wanted https, got another scheme")
@@ -135,7 +138,8 @@ func CheckEndpoint(raw string, loopback bool) error {
 	return nil
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether the host is this machine, by its name alone.
+func IsLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
@@ -157,7 +161,7 @@ func (t bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode >= 300 && answer.StatusCode < 400 {
-		return nil, Fault("wanted an answer, got a redirect")
+		return nil, Redirected
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, int64(t.largest)+1))
 	if err != nil {
