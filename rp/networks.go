@@ -53,6 +53,16 @@ func (v *visit) slow() error {
 	return pause(v.r.Context(), limit.Slow(exceeded, v.now()))
 }
 
+// finished takes an attempt back out of its network's count: it led to a login, and
+// only what leads to none counts. What can't be kept is a slower answer at worst.
+func (v *visit) finished() {
+	if v.networks.Limits == nil {
+		return
+	}
+	addr := v.proxies.client(v.r)
+	_ = v.networks.Limits.GiveBack(v.r.Context(), v.networks.Limits.Rates().FromNetwork(addr, v.networks.shared(addr)))
+}
+
 // pause waits, unless the patient leaves.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

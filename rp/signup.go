@@ -426,6 +426,7 @@ func (v *visit) seatWith(browser identity.Secret) attempt.Seat {
 
 // entered gives the browser what a login gave.
 func (v *visit) entered(browser identity.Secret, login attempt.Login, shared bool) {
+	v.finished()
 	v.setBrowser(browser, shared || login.Session.Shared)
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
 	v.secret, v.session = login.Secret, &login.Session

@@ -187,6 +187,10 @@ func (r *Codes) Try(ctx context.Context, b Bond, typed string) error {
 	case subtle.ConstantTimeCompare(want, c.Digest) != 1:
 		return ErrWrong
 	case !now.Before(c.Ends), c.Made.Sub(now) > identity.Skew:
+		// Used up with that: a clock that steps back revives nothing.
+		if err := r.store.SpendCode(ctx, c.ID); err != nil && !errors.Is(err, identity.ErrSpent) {
+			return err
+		}
 		return identity.ErrExpired
 	}
 	return r.store.SpendCode(ctx, c.ID)

@@ -54,10 +54,20 @@ type Count struct {
 	N     int
 }
 
+// farAhead is how far a clock may have stepped back. What lies further ahead was
+// kept by a clock that ran wild, and would lock everybody out until then.
+const farAhead = 24 * time.Hour
+
+// sane returns the times that an honest clock may have kept.
+func sane(log []time.Time, now time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(log), func(at time.Time) bool { return at.Sub(now) > farAhead })
+}
+
 // Add decides whether one more is let through at that instant, and returns the
 // tally with it. It is pure. A clock that stepped back forgets nothing: what lies
 // ahead counts too.
 func (t Tally) Add(rules []Rule, now time.Time) (Tally, error) {
+	t.Log = sane(t.Log, now)
 	next := Tally{Log: slices.Clone(t.Log), Counts: slices.Clone(t.Counts)}
 	longest := 0
 	for _, r := range rules {
@@ -85,6 +95,15 @@ func (t Tally) Add(rules []Rule, now time.Time) (Tally, error) {
 	return next, nil
 }
 
+// Less returns the tally without its latest.
+func (t Tally) Less() Tally {
+	next := Tally{Log: slices.Clone(t.Log[:max(0, len(t.Log)-1)]), Counts: slices.Clone(t.Counts)}
+	for i := range next.Counts {
+		next.Counts[i].N = max(0, next.Counts[i].N-1)
+	}
+	return next
+}
+
 func (t *Tally) count(r Rule, now time.Time) error {
 	began := now.UTC().Truncate(r.Per)
 	i := slices.IndexFunc(t.Counts, func(c Count) bool { return c.Rule == r.Name })
@@ -93,7 +112,7 @@ func (t *Tally) count(r Rule, now time.Time) error {
 		i = len(t.Counts) - 1
 	}
 	c := &t.Counts[i]
-	if began.After(c.Began) {
+	if began.After(c.Began) || c.Began.Sub(now) > farAhead {
 		c.Began, c.N = began, 0
 	}
 	if c.N >= r.N {
@@ -119,8 +138,7 @@ type Guesses struct {
 	Log    []time.Time // since the last lock, oldest first
 	Locks  int         // in a row
 	Locked time.Time   // until then
-	Day    time.Time   // when the first of the day's was
-	Today  int
+	Today  []time.Time // of the last 24 hours, oldest first
 	Ever   int
 }
 
@@ -132,20 +150,26 @@ var ErrEnded = errors.New("too many wrong guesses in a row")
 // the log is judged still; its lock begins with it.
 func (g Guesses) Pay(p Policy, now time.Time) (Guesses, error) {
 	const day = 24 * time.Hour
-	if now.Sub(g.Day) >= day {
-		g.Day, g.Today = now, 0
+	since := func(log []time.Time, span time.Duration) []time.Time {
+		return slices.DeleteFunc(sane(log, now), func(at time.Time) bool { return now.Sub(at) >= span })
 	}
+	g.Today = since(g.Today, day)
 	switch {
 	case p.Ever > 0 && g.Ever >= p.Ever:
 		return g, ErrEnded
-	case now.Before(g.Locked):
+	case now.Before(g.Locked) && g.Locked.Sub(now) <= max(p.LockMost, p.Lock)+farAhead:
 		return g, &Exceeded{p.Name, g.Locked}
-	case p.Day > 0 && g.Today >= p.Day:
-		return g, &Exceeded{p.Name + "-day", g.Day.Add(day)}
+	case p.Day > 0 && len(g.Today) >= p.Day:
+		return g, &Exceeded{p.Name + "-day", g.Today[len(g.Today)-p.Day].Add(day)}
 	}
-	log := slices.DeleteFunc(slices.Clone(g.Log), func(at time.Time) bool { return now.Sub(at) >= p.Within })
-	g.Log, g.Today, g.Ever = append(log, now), g.Today+1, g.Ever+1
-	if p.Tries > 0 && len(g.Log) >= p.Tries {
+	g.Ever++
+	if p.Day > 0 {
+		g.Today = append(g.Today, now)
+	}
+	if p.Tries <= 0 {
+		return g, nil
+	}
+	if g.Log = append(since(g.Log, p.Within), now); len(g.Log) >= p.Tries {
 		g.Locked, g.Log = now.Add(lockFor(p, g.Locks)), nil
 		g.Locks++
 	}
@@ -227,12 +251,24 @@ func (p Policy) memory() time.Duration {
 	return max(2*day, 2*p.LockMost, 2*p.Within)
 }
 
+// GiveBack takes one back out of the buckets: what was begun was finished, and only
+// what is not counts.
+func (l *Limits) GiveBack(ctx context.Context, b Bucket) error {
+	keep := time.Duration(0)
+	for _, r := range b.Rules {
+		keep = max(keep, r.Per)
+	}
+	return l.store.Tallies(ctx, []string{b.Key}, l.now().UTC().Add(keep), func(tallies []Tally) ([]Tally, error) {
+		return []Tally{tallies[0].Less()}, nil
+	})
+}
+
 // Settle forgets the guesses: the right one came. The day's count stays, so that a
 // right guess between buys nothing. It joins the act of ctx.
 func (l *Limits) Settle(ctx context.Context, key string) error {
 	const day = 24 * time.Hour
 	return l.store.Guesses(ctx, key, l.now().UTC().Add(2*day), true, func(g Guesses) (Guesses, error) {
-		return Guesses{Day: g.Day, Today: max(0, g.Today-1)}, nil
+		return Guesses{Today: g.Today[:max(0, len(g.Today)-1)]}, nil
 	})
 }
 
@@ -248,7 +284,6 @@ type Rates struct {
 	Password    Policy
 	Lookups     Rule   // looks at one register entry, and by one journey
 	Network     []Rule // unfinished attempts of one network, beyond which answers slow down
-	Guesses     int    // at one code
 	SharedTimes int    // so many times more where limits.networks names it
 }
 
@@ -268,7 +303,6 @@ var Defaults = Rates{
 	},
 	Lookups:     Rule{"lookups", 5, 24 * time.Hour},
 	Network:     []Rule{{"network-10m", 10, 10 * time.Minute}, {"network-1h", 25, time.Hour}},
-	Guesses:     5,
 	SharedTimes: 10,
 }
 

@@ -125,6 +125,60 @@ func TestPay(t *testing.T) {
 	}
 }
 
+func TestADaysBoundHoldsInEveryDay(t *testing.T) {
+	policy := limit.Policy{Name: "code", Day: 10}
+	var g limit.Guesses
+	var paid []time.Time
+	for i := range 3 * 24 * 4 {
+		at := epoch.Add(time.Duration(i) * 15 * time.Minute)
+		if next, err := g.Pay(policy, at); err == nil {
+			g, paid = next, append(paid, at)
+		}
+	}
+	for i := range paid {
+		if i+10 < len(paid) && paid[i+10].Sub(paid[i]) < 24*time.Hour {
+			t.Fatalf("eleven in %s", paid[i+10].Sub(paid[i]))
+		}
+	}
+}
+
+func TestAClockThatRanWildLocksNobodyOutForAYear(t *testing.T) {
+	wild := epoch.Add(365 * 24 * time.Hour)
+	rules := []limit.Rule{{Name: "one", N: 1, Per: time.Minute}, {Name: "large", N: 100, Per: time.Hour}}
+	tally, err := limit.Tally{}.Add(rules, wild)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tally.Add(rules, epoch); err != nil {
+		t.Errorf("wanted what a wild clock kept forgotten, got %v", err)
+	}
+	policy := limit.Policy{Name: "password", Tries: 1, Within: time.Hour, Lock: time.Hour, LockMost: time.Hour}
+	g, err := limit.Guesses{}.Pay(policy, wild)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Pay(policy, epoch); err != nil {
+		t.Errorf("wanted the lock of a wild clock forgotten, got %v", err)
+	}
+	if _, err := g.Pay(policy, wild.Add(-2*time.Hour)); err == nil {
+		t.Error("wanted the lock to hold over a small step back")
+	}
+}
+
+func TestLessTakesTheLatestOut(t *testing.T) {
+	one := []limit.Rule{{Name: "one", N: 1, Per: time.Minute}, {Name: "large", N: 100, Per: time.Hour}}
+	tally, err := limit.Tally{}.Add(one, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tally.Less().Add(one, epoch); err != nil {
+		t.Errorf("wanted room for one that was given back, got %v", err)
+	}
+	if got := (limit.Tally{}).Less(); len(got.Log) != 0 {
+		t.Error("something was taken out of nothing")
+	}
+}
+
 func TestSending(t *testing.T) {
 	phone, _ := identity.ParsePhone("07700 900123")
 	same, _ := identity.ParsePhone("+44 7700 900123")

@@ -132,7 +132,7 @@ func (l Limits) rates() limit.Rates {
 	r.Cooldown, r.Flow, r.Reserve = l.SendCooldown, l.SendPerFlow, l.SendReserve
 	r.Address, r.Service, r.Network = rules("address", l.SendPerAddress), rules("service", l.SendPerService), rules("network", l.SendPerNetwork)
 	r.Block, r.Lookups = rules("block", []Rate{l.SendPerBlock})[0], rules("lookups", []Rate{l.RegisterLookups})[0]
-	r.Guesses, r.Code.Day, r.Code.Ever = l.CodeGuesses, l.CodeGuessesDay, l.CodeGuessesEver
+	r.Code.Day, r.Code.Ever = l.CodeGuessesDay, l.CodeGuessesEver
 	r.Password.Tries, r.Password.Within = l.PasswordGuesses.N, l.PasswordGuesses.Per
 	r.Password.Lock, r.Password.LockMost = l.PasswordLock, l.PasswordLockMost
 	return r
