@@ -14,12 +14,13 @@ var _ attempt.JourneyStore = (*Attempts)(nil)
 var journeyBody = sealedColumn("journeys", "body", "id")
 
 var (
-	dropJourneyOf = statement(`DELETE FROM journeys WHERE kind = $1 AND browser = $2`)
-	addJourney    = statement(`INSERT INTO journeys (id, kind, browser, version, started, seen, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`)
-	journeyOf     = statement(`SELECT id, kind, browser, version, started, seen, body FROM journeys WHERE kind = $1 AND browser = $2`)
-	setJourney    = statement(`UPDATE journeys SET browser = $1, version = $2, started = $3, seen = $4, body = $5 WHERE id = $6 AND version = $7`)
-	endJourney    = statement(`DELETE FROM journeys WHERE id = $1`)
-	sweepJourneys = statement(`DELETE FROM journeys WHERE id IN (SELECT id FROM journeys WHERE started < $1 ORDER BY started LIMIT 500)`)
+	dropJourneyOf  = statement(`DELETE FROM journeys WHERE kind = $1 AND browser = $2`)
+	addJourney     = statement(`INSERT INTO journeys (id, kind, browser, version, started, seen, fades, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`)
+	journeyOf      = statement(`SELECT id, kind, browser, version, started, seen, fades, body FROM journeys WHERE kind = $1 AND browser = $2`)
+	fadingJourneys = statement(`SELECT id, kind, browser, version, started, seen, fades, body FROM journeys WHERE fades > 0 AND fades <= $1 ORDER BY fades LIMIT 100`)
+	setJourney     = statement(`UPDATE journeys SET browser = $1, version = $2, started = $3, seen = $4, fades = $5, body = $6 WHERE id = $7 AND version = $8`)
+	endJourney     = statement(`DELETE FROM journeys WHERE id = $1`)
+	sweepJourneys  = statement(`DELETE FROM journeys WHERE id IN (SELECT id FROM journeys WHERE started < $1 ORDER BY started LIMIT 500)`)
 )
 
 // BeginJourney is of [attempt.JourneyStore].
@@ -33,7 +34,7 @@ func (s *Attempts) BeginJourney(ctx context.Context, j attempt.Journey) error {
 			return err
 		}
 		return s.db.must(ctx, fmt.Errorf("journey: wanted a new id: %w", identity.ErrConflict),
-			addJourney, j.ID, string(j.Kind), j.Browser[:], j.Version, micros(j.Started), micros(j.Seen), body)
+			addJourney, j.ID, string(j.Kind), j.Browser[:], j.Version, micros(j.Started), micros(j.Seen), micros(j.Fades), body)
 	})
 }
 
@@ -44,14 +45,19 @@ func (s *Attempts) Journey(ctx context.Context, kind attempt.JourneyKind, browse
 
 func (s *Attempts) scanJourney(r row) (j attempt.Journey, err error) {
 	var browser, body []byte
-	var started, seen int64
-	if err := r.Scan(&j.ID, &j.Kind, &browser, &j.Version, &started, &seen, &body); err != nil {
+	var started, seen, fades int64
+	if err := r.Scan(&j.ID, &j.Kind, &browser, &j.Version, &started, &seen, &fades, &body); err != nil {
 		return j, err
 	}
 	copy(j.Browser[:], browser)
-	j.Started, j.Seen = instant(started), instant(seen)
+	j.Started, j.Seen, j.Fades = instant(started), instant(seen), instant(fades)
 	j.Body, err = s.db.keys.open(journeyBody, j.ID, body)
 	return j, err
+}
+
+// FadingJourneys is of [attempt.JourneyStore].
+func (s *Attempts) FadingJourneys(ctx context.Context, at time.Time) ([]attempt.Journey, error) {
+	return list(ctx, s.db, fadingJourneys, s.scanJourney, micros(at))
 }
 
 // ReplaceJourney is of [attempt.JourneyStore].
@@ -61,7 +67,7 @@ func (s *Attempts) ReplaceJourney(ctx context.Context, read, next attempt.Journe
 		return err
 	}
 	return s.db.must(ctx, fmt.Errorf("journey: wanted the one that was read: %w", identity.ErrConflict),
-		setJourney, next.Browser[:], next.Version, micros(next.Started), micros(next.Seen), body, read.ID, read.Version)
+		setJourney, next.Browser[:], next.Version, micros(next.Started), micros(next.Seen), micros(next.Fades), body, read.ID, read.Version)
 }
 
 // EndJourney is of [attempt.JourneyStore].

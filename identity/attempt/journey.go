@@ -32,6 +32,7 @@ type Journey struct {
 	Version int64           // raised by each replacement
 	Started time.Time
 	Seen    time.Time // of its last page
+	Fades   time.Time // when what was typed is wiped; zero: not before the journey's own end
 	Body    []byte    // what was given so far, sealed at rest and opaque to the store
 }
 
@@ -43,6 +44,9 @@ type JourneyStore interface {
 	// Journey returns the browser's journey of that kind, whatever its age, or
 	// [identity.ErrNotFound].
 	Journey(ctx context.Context, kind JourneyKind, browser identity.Digest) (Journey, error)
+	// FadingJourneys returns journeys that fade at that time or did before, a
+	// hundred at the most, the earliest first.
+	FadingJourneys(ctx context.Context, at time.Time) ([]Journey, error)
 	// ReplaceJourney puts next in the place of the journey that was read: its
 	// browser, times and body. It returns [identity.ErrConflict] if that was
 	// replaced, begun anew or ended since.

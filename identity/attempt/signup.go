@@ -194,12 +194,17 @@ func (w *Wait) Error() string { return "a code was sent a moment ago" }
 // sharedIdle is how long what was typed on somebody else's device is kept.
 const sharedIdle = 10 * time.Minute
 
-// Faded returns the sign-up without anything of the patient, where it was begun on
-// a device of somebody else and left alone: how far she came stays, and a new code
-// to her address begins again.
-func (s SignUp) Faded(now time.Time) (SignUp, bool) {
-	if !s.Trip.Shared || now.Sub(s.Seen) < sharedIdle || s.Account != "" || s.EmailAt.IsZero() {
-		return s, false
+// fades returns when what was typed is wiped: on somebody else's device, ten minutes
+// after its last page, whether anybody comes back or not.
+func (s SignUp) fades(now time.Time) time.Time {
+	if !s.Trip.Shared || s.Account != "" || s.EmailAt.IsZero() {
+		return time.Time{}
 	}
-	return SignUp{Journey: s.Journey, Trip: s.Trip, DeviceKnown: true, Helped: s.Helped}, true
+	return now.Add(sharedIdle)
+}
+
+// faded returns the sign-up without anything of the patient: she gives her address
+// again, and a new code to it begins again.
+func (s SignUp) faded() SignUp {
+	return SignUp{Journey: s.Journey, Trip: s.Trip, DeviceKnown: true, Helped: s.Helped}
 }

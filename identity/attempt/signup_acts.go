@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,15 +37,40 @@ func (r *Attempts) SignUp(ctx context.Context, browser identity.Secret) (SignUp,
 	if err != nil {
 		return SignUp{}, err
 	}
-	if faded, left := s.Faded(r.now()); left {
-		return r.save(ctx, faded)
+	if !s.Fades.IsZero() && !r.now().Before(s.Fades) {
+		return r.save(ctx, s.faded())
 	}
 	return s, nil
 }
 
+// Fade wipes what was typed in sign-ups that were left alone on somebody else's
+// device. Calling it each minute keeps what their pages promise.
+func (r *Attempts) Fade(ctx context.Context) error {
+	due, err := r.journeys.FadingJourneys(ctx, r.now())
+	if err != nil {
+		return err
+	}
+	for _, j := range due {
+		var body signUpBody
+		if err := json.Unmarshal(j.Body, &body); err != nil {
+			return errors.New("fade a sign-up: wanted a body of ours, got another")
+		}
+		s, err := body.signUp(j)
+		if err != nil {
+			return err
+		}
+		if _, err := r.save(ctx, s.faded()); err != nil && !errors.Is(err, identity.ErrConflict) { // its patient came back
+			return err
+		}
+	}
+	return nil
+}
+
 // save keeps the sign-up as it is now.
 func (r *Attempts) save(ctx context.Context, s SignUp) (SignUp, error) {
-	j, err := r.keep(ctx, s.Journey, s.body())
+	next := s.Journey
+	next.Fades = s.fades(r.now().UTC().Truncate(time.Microsecond))
+	j, err := r.keepAs(ctx, s.Journey, next, s.body())
 	if err != nil {
 		return s, err
 	}
@@ -345,7 +371,7 @@ func (r *Attempts) make(ctx context.Context, s *SignUp, v verdict, seat Seat, re
 	}
 	// The journey goes on under the browser's new value: the card is still to come.
 	next := s.Journey
-	next.Browser, s.Trip.Browser = seat.Browser, seat.Browser
+	next.Browser, next.Fades, s.Trip.Browser = seat.Browser, time.Time{}, seat.Browser
 	j, err := r.keepAs(ctx, s.Journey, next, s.body())
 	s.Journey = j
 	return login, err

@@ -15,7 +15,9 @@ CREATE TABLE journeys (
     version BIGINT NOT NULL,
     started BIGINT NOT NULL,
     seen    BIGINT NOT NULL,
+    fades   BIGINT NOT NULL,
     body    BYTEA NOT NULL,
     UNIQUE (kind, browser)
 );
 CREATE INDEX journeys_started ON journeys (started);
+CREATE INDEX journeys_fades ON journeys (fades) WHERE fades > 0;

@@ -56,6 +56,22 @@ var journeyRules = []rule{
 		_, err := k.Journeys.Journey(k.ctx, j.Kind, j.Browser)
 		k.is(err, identity.ErrNotFound)
 	}},
+	{"what fades is found when it is due, until it was kept anew", func(k *kit) {
+		due, later, never := setOut(), setOut(), setOut()
+		due.Fades, later.Fades = epoch.Add(time.Minute), epoch.Add(2*time.Minute)
+		for _, j := range []attempt.Journey{due, later, never} {
+			k.ok(k.Journeys.BeginJourney(k.ctx, j))
+		}
+		got, err := k.Journeys.FadingJourneys(k.ctx, due.Fades)
+		k.ok(err)
+		k.same(got, []attempt.Journey{due})
+		wiped := due
+		wiped.Version, wiped.Fades, wiped.Body = 2, time.Time{}, []byte("nothing")
+		k.ok(k.Journeys.ReplaceJourney(k.ctx, due, wiped))
+		got, err = k.Journeys.FadingJourneys(k.ctx, due.Fades)
+		k.ok(err)
+		k.same(len(got), 0)
+	}},
 	{"an abandoned journey leaves no row", func(k *kit) {
 		old, fresh := setOut(), setOut()
 		fresh.Started = epoch.Add(time.Microsecond)

@@ -260,6 +260,32 @@ func TestD4StepsComeInOrder(t *testing.T) {
 	}
 }
 
+func TestNothingStaysOnASharedDevice(t *testing.T) {
+	w, a := newTown(t), gwen()
+	b := w.browser()
+	b.post("/sign-up", url.Values{"old_enough": {"yes"}})
+	b.give("device", url.Values{"device": {"shared"}})
+	b.give("email", url.Values{"email": {a.email}})
+	code := w.code(a.email)
+	w.clock.advance(9 * time.Minute)
+	must(t, w.Attempts.Fade(t.Context()))
+	b.give("email-code", url.Values{"code": {code}})
+	if got := b.get("/sign-up/phone"); got.StatusCode != http.StatusOK {
+		t.Fatalf("what was typed went too soon: %d", got.StatusCode)
+	}
+	w.clock.advance(10 * time.Minute)
+	must(t, w.Attempts.Fade(t.Context()))
+	if got := b.get("/sign-up/phone"); got.StatusCode != http.StatusSeeOther || got.location(t).Path != "/sign-up/email" {
+		t.Errorf("wanted to begin at the address, got %d", got.StatusCode)
+	}
+	if got := b.get("/sign-up/email"); strings.Contains(got.body, a.email) {
+		t.Error("the address is still shown")
+	}
+	if got := b.get("/sign-up"); !strings.Contains(got.body, `name="email"`) || strings.Contains(got.body, a.email) {
+		t.Error("wanted the way back to ask for the address anew")
+	}
+}
+
 func TestD7D9CodesAreBound(t *testing.T) {
 	w, a := newTown(t), gwen()
 	b, thief := w.browser(), w.browser()

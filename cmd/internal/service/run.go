@@ -16,6 +16,7 @@ const (
 	sealEvery    = time.Second
 	refreshEvery = time.Minute
 	sweepEvery   = 10 * time.Minute
+	fadeEvery    = time.Minute
 	watchEvery   = 5 * time.Second
 	rekeyEvery   = time.Hour
 	outboxEvery  = 5 * time.Second // a commit of this replica wakes it at once; this is for what others left
@@ -89,6 +90,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{sealEvery, s.seal},
 		{refreshEvery, s.refreshKeys},
 		{sweepEvery, s.sweep},
+		{fadeEvery, s.fade},
 		{rekeyEvery, s.rekey},
 		{watchEvery, s.watch},
 		{watchEvery, s.refreshProviders},
@@ -144,6 +146,13 @@ func (s *Service) sweep(ctx context.Context) {
 	s.health.set("journal", err, s.options.Now())
 	if err != nil && ctx.Err() == nil {
 		s.options.Log.Error("sweep", "error", err.Error(), "runbook", "R7")
+	}
+}
+
+// fade wipes what was typed on devices of somebody else.
+func (s *Service) fade(ctx context.Context) {
+	if err := s.Attempts.Fade(ctx); err != nil && ctx.Err() == nil {
+		s.options.Log.Error("fade", "error", err.Error(), "runbook", "R2")
 	}
 }
 

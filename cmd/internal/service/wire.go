@@ -78,6 +78,7 @@ type Service struct {
 	Providers []*provider.Provider
 	Ring      *token.Ring
 	Outbox    *outbox.Outbox
+	Attempts  *attempt.Attempts
 	Front     *rp.Server
 
 	pds     *register.PDS // nil where another register is asked, or none
@@ -145,7 +146,7 @@ func (s *Service) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	attempts := attempt.New(attempt.Options{
+	s.Attempts = attempt.New(attempt.Options{
 		Store: s.DB.Attempts(), Journeys: s.DB.Attempts(), Accounts: s.Accounts, Sessions: s.Sessions, Ledger: s.Ledger,
 		Limits: s.Config.limits(), Now: s.options.Now, Own: own,
 	})
@@ -154,7 +155,7 @@ func (s *Service) build(ctx context.Context) error {
 		Languages: s.Config.Languages, SecurityContact: s.Config.securityContact(), OwnDoor: s.Config.ownDoor(),
 		Notice: func() page.Words { return s.Config.notice(s.options.Now()) },
 		SignUp: s.signUp(), Limits: s.networks(), Receipts: s.receipts(), ChannelOff: s.channelOff,
-		Pages: pages, Providers: doors, Portals: portals, Attempts: attempts, Sessions: s.Sessions, Accounts: s.Accounts,
+		Pages: pages, Providers: doors, Portals: portals, Attempts: s.Attempts, Sessions: s.Sessions, Accounts: s.Accounts,
 		Ledger: s.Ledger, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
 	})
 	return nil
