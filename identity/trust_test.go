@@ -99,7 +99,7 @@ func TestAssess(t *testing.T) {
 		"a P above the level held is not believed": {proof("P9.Cm", P5, at), "P5.Cm", P5, []Reason{ReasonProviderP5, ReasonPasskey}},
 		"no auth_time is unproved freshness":       {proof("P0.Cp", P0, time.Time{}), "P0.Cp", P0, []Reason{ReasonProviderP0, ReasonPassword, ReasonFreshnessUnknown}},
 	} {
-		got := Assess(row.evidence)
+		got := Assess(row.evidence, time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC))
 		if got.Trust.String() != row.trust || got.Level != row.level {
 			t.Errorf("%s: got %s at level %s", name, got.Trust, got.Level)
 		}

@@ -31,7 +31,7 @@ func BenchmarkBySecret(b *testing.B) {
 			s := session.Session{
 				Handle: identity.NewID(), Account: a.ID, Epoch: 1, Browser: identity.NewToken().Digest(), Created: began, Seen: began,
 				Limits: session.SharedDevice, Age: 42, Language: "cy", Device: "Firefox on Linux",
-				Evidence: identity.Evidence{Provider: proof}, Assessment: identity.Assess(identity.Evidence{Provider: proof}),
+				Evidence: identity.Evidence{Provider: proof}, Assessment: identity.Assess(identity.Evidence{Provider: proof}, proof.At),
 			}
 			if err := db.Sessions().Create(ctx, secret, s); err != nil {
 				b.Fatal(err)

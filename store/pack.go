@@ -56,6 +56,12 @@ func (p *packing) session(s *session.Session) {
 	p.proof(&s.Evidence.Provider)
 	p.assessment(&s.Assessment)
 	p.own(&s.Evidence.Own)
+	packText(p, &s.Evidence.Frozen)
+	p.time(&s.Evidence.Own.Lapses)
+	p.time(&s.Evidence.Own.Password.Held)
+	p.time(&s.Evidence.Own.Possession.Held)
+	p.use(&s.Evidence.Own.Passkey)
+	p.time(&s.Evidence.Own.Passkey.Held)
 }
 
 func (p *packing) own(o *identity.Own) {

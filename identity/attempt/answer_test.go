@@ -26,7 +26,7 @@ func TestAnswerOpensASession(t *testing.T) {
 		Handle: login.Session.Handle, Account: acc.ID, Epoch: 1, Browser: now.browser.Digest(), Created: epoch, Seen: epoch, Limits: own, Age: 42,
 		Language: "cy", Device: "Firefox, Linux", Evidence: identity.Evidence{Provider: answer("one", "P9.Cp.Cd").Proof(epoch)},
 	}
-	want.Assessment = identity.Assess(want.Evidence)
+	want.Assessment = identity.Assess(want.Evidence, epoch)
 	r.same(login.Session, want)
 	kept, err := r.sessions.Read(t.Context(), login.Secret)
 	r.ok(err)
@@ -179,7 +179,7 @@ func TestAnswerRaisesASession(t *testing.T) {
 	want := before.Session
 	want.Seen, want.Browser = r.now, now.browser.Digest()
 	want.Evidence = identity.Evidence{Provider: answer("one", "P9.Cp.Cd").Proof(r.now)}
-	want.Assessment = identity.Assess(want.Evidence)
+	want.Assessment = identity.Assess(want.Evidence, epoch)
 	r.same(after.Session, want)
 	kept, err := r.sessions.Read(t.Context(), after.Secret)
 	r.ok(err)

@@ -142,7 +142,7 @@ func New(store Store, ledger *audit.Ledger, now func() time.Time) *Sessions {
 func (r *Sessions) Open(ctx context.Context, s Session) (identity.Secret, Session, error) {
 	now := r.now().UTC().Truncate(time.Microsecond)
 	s.Handle, s.Created, s.Seen, s.Ended = identity.NewID(), now, now, time.Time{}
-	s.Assessment = identity.Assess(s.Evidence)
+	s.Assessment = identity.Assess(s.Evidence, now)
 	secret := identity.NewToken()
 	if err := r.store.Create(ctx, secret.Digest(), s); err != nil {
 		return "", Session{}, fmt.Errorf("create the session: %w", err)
@@ -154,7 +154,8 @@ func (r *Sessions) Open(ctx context.Context, s Session) (identity.Secret, Sessio
 // new secret; last, the secret until now, is dead. It must be called in the
 // transaction of the act that raises. Limits count on from the first login.
 func (r *Sessions) Raise(ctx context.Context, s Session, last identity.Secret, e identity.Evidence) (identity.Secret, Session, error) {
-	s.Evidence, s.Assessment, s.Seen = e, identity.Assess(e), r.now().UTC().Truncate(time.Microsecond)
+	now := r.now().UTC().Truncate(time.Microsecond)
+	s.Evidence, s.Assessment, s.Seen = e, identity.Assess(e, now), now
 	next := identity.NewToken()
 	if err := r.store.Raise(ctx, last.Digest(), next.Digest(), s); err != nil {
 		return "", Session{}, fmt.Errorf("raise the session: %w", err)
@@ -183,7 +184,17 @@ func (r *Sessions) judge(s State, err error) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	return s.Session, s.Live(r.now())
+	now := r.now()
+	return s.Session.asOf(now), s.Live(now)
+}
+
+// asOf returns the session as its evidence is judged at that instant: a judgement
+// holds until the instant that it names itself.
+func (s Session) asOf(now time.Time) Session {
+	if !s.Until.IsZero() && !now.Before(s.Until) {
+		s.Assessment = identity.Assess(s.Evidence, now)
+	}
+	return s
 }
 
 // Renew tells that the patient did something in the session, and returns it with
@@ -207,9 +218,10 @@ func (r *Sessions) List(ctx context.Context, accountID string) ([]Session, error
 		return nil, fmt.Errorf("list the sessions: %w", err)
 	}
 	var live []Session
+	now := r.now()
 	for _, s := range all {
-		if s.Live(r.now()) == nil {
-			live = append(live, s.Session)
+		if s.Live(now) == nil {
+			live = append(live, s.asOf(now))
 		}
 	}
 	return live, nil

@@ -150,7 +150,7 @@ func TestOpen(t *testing.T) {
 	}
 	want := asked
 	want.Handle, want.Created, want.Seen, want.Ended = s.Handle, epoch, epoch, time.Time{}
-	want.Assessment = identity.Assess(asked.Evidence)
+	want.Assessment = identity.Assess(asked.Evidence, epoch)
 	r.same(s, want)
 	read, err := r.Read(t.Context(), secret)
 	r.ok(err)
@@ -238,7 +238,7 @@ func TestRaise(t *testing.T) {
 		t.Fatal("wanted a new secret")
 	}
 	want := before
-	want.Seen, want.Evidence, want.Assessment = epoch.Add(20*time.Minute), better, identity.Assess(better)
+	want.Seen, want.Evidence, want.Assessment = epoch.Add(20*time.Minute), better, identity.Assess(better, epoch)
 	r.same(raised, want)
 	_, err = r.Read(t.Context(), last)
 	r.is(err, identity.ErrNotFound)
@@ -477,5 +477,26 @@ func TestEndThoughNoEventIsKept(t *testing.T) {
 	r.is(err, identity.ErrSpent)
 	if len(r.journal) != 1 || r.journal[0].Kind != audit.SessionEnded || r.journal[0].Session != s.Handle {
 		t.Errorf("wanted the event in the journal, got %+v", r.journal)
+	}
+}
+
+// A level that lapses does so on the day, in a session that is open then.
+func TestReadJudgesAnewWhenTheJudgementEnds(t *testing.T) {
+	r := newRig(t)
+	a, lapses := r.patient(), epoch.Add(20*time.Minute)
+	secret, _, err := r.Open(t.Context(), session.Session{
+		Account: a.ID, Epoch: a.Epoch, Limits: session.Limits{Idle: time.Hour, Absolute: time.Hour},
+		Evidence: identity.Evidence{Own: identity.Own{
+			Level: identity.P9, Basis: identity.BasisProvider, Lapses: lapses, Passkey: identity.Use{Level: identity.P9, At: epoch},
+		}},
+	})
+	r.ok(err)
+	for at, want := range map[time.Time]string{lapses.Add(-time.Microsecond): "P9.Cm", lapses: "P0.Cm"} {
+		r.now = at
+		s, err := r.Read(t.Context(), secret)
+		r.ok(err)
+		list, err := r.List(t.Context(), a.ID)
+		r.ok(err)
+		r.same([]string{s.Trust.String(), list[0].Trust.String()}, []string{want, want})
 	}
 }

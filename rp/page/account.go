@@ -137,6 +137,7 @@ var knownReasons = []identity.Reason{
 	identity.ReasonNoEvidence, identity.ReasonProviderP0, identity.ReasonProviderP5, identity.ReasonProviderP9,
 	identity.ReasonPassword, identity.ReasonCode, identity.ReasonSharedKey, identity.ReasonPasskey,
 	identity.ReasonLevelAbove, identity.ReasonFreshnessUnknown,
-	"own-p0", "own-p5-contact", "own-p5-activation", "own-p9-documents", "factor-below-account",
-	"texted-code", "printed-code", "remembered-browser",
+	identity.ReasonOwnP0, identity.ReasonOwnRegister, identity.ReasonOwnActivation, identity.ReasonOwnDocuments,
+	identity.ReasonFactorBelow, identity.ReasonFactorHeld, identity.ReasonProviderLapsed, identity.ReasonFrozen,
+	identity.ReasonText, identity.ReasonCard, identity.ReasonBrowser, identity.ReasonRecovered,
 }

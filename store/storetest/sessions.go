@@ -26,7 +26,7 @@ func visit(a account.Account) session.Session {
 
 // assessed is a judgement with every field filled.
 func assessed(p identity.Proof) identity.Assessment {
-	a := identity.Assess(identity.Evidence{Provider: p})
+	a := identity.Assess(identity.Evidence{Provider: p}, epoch)
 	a.Until = epoch.Add(time.Hour)
 	return a
 }

@@ -242,8 +242,8 @@ func ownAccounts(in frameAt, own page.Account) []Sample {
 	empty.CardMade, empty.PhoneOff, empty.ActivationURL = Now.Add(-100*24*time.Hour), true, ""
 	return []Sample{
 		{"account-own-p5", in("/account"), own},
-		{"account-own-p0", in("/account"), with(identity.P0, []identity.Reason{"own-p0", identity.ReasonPassword, "remembered-browser"}, held)},
-		{"account-own-frozen", in("/account"), with(identity.P0, []identity.Reason{"own-p5-activation", "factor-below-account", identity.ReasonPassword}, frozen)},
-		{"account-own-p9", in("/account"), with(identity.P9, []identity.Reason{"own-p9-documents", identity.ReasonPassword, "printed-code"}, empty)},
+		{"account-own-p0", in("/account"), with(identity.P0, []identity.Reason{identity.ReasonOwnP0, identity.ReasonPassword, identity.ReasonBrowser}, held)},
+		{"account-own-frozen", in("/account"), with(identity.P0, []identity.Reason{identity.ReasonFrozen, identity.ReasonOwnActivation, identity.ReasonPassword}, frozen)},
+		{"account-own-p9", in("/account"), with(identity.P9, []identity.Reason{identity.ReasonOwnDocuments, identity.ReasonPassword, identity.ReasonCard}, empty)},
 	}
 }

@@ -132,7 +132,7 @@ func loggedIn(f page.Frame, idle time.Duration) page.Frame {
 
 func account(p identity.Proofing) page.Account {
 	trust := identity.Trust{P: p, C: identity.Cp | identity.Cd}
-	judged := identity.Assess(identity.Evidence{Provider: identity.Proof{Provider: nhsLogin.ID, Trust: trust, Level: identity.P9, At: Now}})
+	judged := identity.Assess(identity.Evidence{Provider: identity.Proof{Provider: nhsLogin.ID, Trust: trust, Level: identity.P9, At: Now}}, Now)
 	return page.Account{
 		Details:     details(),
 		Trust:       judged.Trust,
