@@ -159,17 +159,21 @@ func (s *Server) loginCode(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if due.Card {
-		return v.redirect("/login/email/card")
+	if due.Way != attempt.WayPhone {
+		return v.dispatch(due.Next(), "")
 	}
 	return v.show(http.StatusOK, v.loginCodePage(due))
 }
 
 func (v *visit) loginCodePage(due attempt.SecondStep, faults ...page.Fault) page.Code {
-	return page.Code{
+	content := page.Code{
 		Purpose: page.CodeLogin, Action: "/login/email/code", Remember: !due.Trip.Shared,
-		CardURL: "/login/email/card", LostPhoneURL: "/login/email/lost-phone", Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
+		LostPhoneURL: "/login/email/lost-phone", Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
 	}
+	if due.Ways.Has(attempt.WayCard) {
+		content.CardURL = "/login/email/card"
+	}
+	return content
 }
 
 // giveLoginCode judges the texted code, or sends a new one (POST /login/email/code).
@@ -190,7 +194,8 @@ func (s *Server) giveLoginCode(v *visit) error {
 		return v.show(http.StatusOK, content)
 	}
 	browser := identity.NewToken()
-	login, err := v.attempts.GiveLoginCode(v.r.Context(), v.browser, v.field("code"), v.field("remember") != "", v.seatWith(browser))
+	login, err := v.attempts.GiveSecond(
+		v.r.Context(), v.browser, attempt.WayPhone, identity.Secret(v.field("code")), v.field("remember") != "", v.seatWith(browser))
 	if key := codeFault(err); key != "" {
 		return v.show(http.StatusUnprocessableEntity, v.loginCodePage(due, page.Fault{Field: "code", Key: key}))
 	}
@@ -225,7 +230,7 @@ func (s *Server) loginCard(v *visit) error {
 
 func (v *visit) loginCardPage(due attempt.SecondStep, faults ...page.Fault) page.CardCode {
 	content := page.CardCode{Action: "/login/email/card", LogsIn: true, LostURL: "/login/email/lost-phone", Faults: faults}
-	if due.Phone {
+	if due.Ways.Has(attempt.WayPhone) {
 		content.PhoneURL = "/login/email/code"
 	}
 	return content
@@ -238,7 +243,8 @@ func (s *Server) giveLoginCard(v *visit) error {
 		return err
 	}
 	browser := identity.NewToken()
-	login, err := v.attempts.GiveCardCode(v.r.Context(), v.browser, identity.Secret(v.field("card_code")), v.seatWith(browser))
+	login, err := v.attempts.GiveSecond(
+		v.r.Context(), v.browser, attempt.WayCard, identity.Secret(v.field("card_code")), false, v.seatWith(browser))
 	if key := codeFault(err); key != "" {
 		return v.show(http.StatusUnprocessableEntity, v.loginCardPage(due, page.Fault{Field: "card_code", Key: "fault.card-code"}))
 	}

@@ -98,18 +98,26 @@ func (v *visit) showRecovery(under attempt.Recovery, faults ...page.Fault) error
 // factorPage asks for a texted or a printed code: a reset never steps over the
 // second factor.
 func (v *visit) factorPage(under attempt.Recovery, faults []page.Fault) page.Content {
-	if under.Card || v.param("way") == "card" || v.field("way") == "card" {
+	if v.recoveryWay(under) == attempt.WayCard {
 		c := page.CardCode{Action: "/recover/factor?way=card", Faults: faults, LostURL: "/recover/help"}
-		if under.Phone {
+		if under.Ways.Has(attempt.WayPhone) {
 			c.PhoneURL = "/recover/factor"
 		}
 		return c
 	}
 	c := page.Code{Purpose: page.CodeRecover, Action: "/recover/factor", Off: v.channelOff(identity.BySMS), Faults: faults, LostPhoneURL: "/recover/help"}
-	if under.HasCard {
+	if under.Ways.Has(attempt.WayCard) {
 		c.CardURL = "/recover/factor?way=card"
 	}
 	return c
+}
+
+// recoveryWay is the way that the address names, or the first that there is.
+func (v *visit) recoveryWay(under attempt.Recovery) attempt.Way {
+	if way := attempt.Way(v.param("way")); under.Ways.Has(way) {
+		return way
+	}
+	return under.Ways[0]
 }
 
 // spendLink spends the mailed link (POST /recover/link).
@@ -142,14 +150,13 @@ func (s *Server) giveFactor(v *visit) error {
 		}
 		return v.recovered(err)
 	}
-	card := v.param("way") == "card"
-	field := "code"
-	if card {
-		field = "card_code"
+	way, field := attempt.WayPhone, "code"
+	if v.param("way") == string(attempt.WayCard) {
+		way, field = attempt.WayCard, "card_code"
 	}
-	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, identity.Secret(v.field(field)), card)
+	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, way, identity.Secret(v.field(field)))
 	if key := codeFault(err); key != "" && !errors.Is(err, identity.ErrNotFound) {
-		if card {
+		if way == attempt.WayCard {
 			key = "fault.card-code"
 		}
 		return v.recovering(page.Fault{Field: field, Key: key})

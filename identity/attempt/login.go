@@ -48,9 +48,9 @@ type SecondStep struct {
 	Level   identity.Proofing
 	At      time.Time // when it was
 	Known   bool      // this browser logged in to this account before
-	Card    bool      // a printed code is due: there is no phone, or the patient chose it
-	Phone   bool      // there is a phone that a code can be sent to
-	SentAt  time.Time // when a code was sent last; zero: the card is asked
+	Ways    Ways      // in which it can be proved
+	Way     Way       // the one that is due
+	SentAt  time.Time // when a code was sent last; zero: none was
 }
 
 // secondBody is what is sealed of a [SecondStep].
@@ -61,27 +61,26 @@ type secondBody struct {
 	Level   identity.Proofing `json:"level"`
 	At      time.Time         `json:"at"`
 	Known   bool              `json:"known,omitempty"`
-	Card    bool              `json:"card,omitempty"`
-	Phone   bool              `json:"phone,omitempty"`
+	Ways    Ways              `json:"ways"`
+	Way     Way               `json:"way"`
 	SentAt  time.Time         `json:"sent_at,omitzero"`
 }
 
 func (s SecondStep) body() secondBody {
-	return secondBody{tripOf(s.Trip), s.Account, s.Epoch, s.Level, s.At, s.Known, s.Card, s.Phone, s.SentAt}
+	return secondBody{tripOf(s.Trip), s.Account, s.Epoch, s.Level, s.At, s.Known, s.Ways, s.Way, s.SentAt}
 }
 
 func (b secondBody) step(j Journey) SecondStep {
-	return SecondStep{j, b.Trip.attempt(j.ID, j.Browser), b.Account, b.Epoch, b.Level, b.At, b.Known, b.Card, b.Phone, b.SentAt}
+	return SecondStep{j, b.Trip.attempt(j.ID, j.Browser), b.Account, b.Epoch, b.Level, b.At, b.Known, b.Ways, b.Way, b.SentAt}
 }
 
 // Next returns the step that is due.
 func (s SecondStep) Next() Step {
-	step := Step{Kind: StepCode, Return: s.Trip.Return}
-	if s.Card {
-		step.Kind = StepCard
-	}
-	return step
+	return Step{Kind: wayStep[s.Way], Return: s.Trip.Return}
 }
+
+// wayStep says by which step each way is asked for.
+var wayStep = map[Way]StepKind{WayPhone: StepCode, WayCard: StepCard}
 
 // secondLife is how long a right password waits for its code.
 const secondLife = 15 * time.Minute
@@ -185,35 +184,34 @@ func (r *Attempts) afterPassword(ctx context.Context, c Credentials, a Attempt, 
 			return Login{}, err
 		}
 	}
-	phone, err := r.own.Factors.Phone(ctx, g.account.ID)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return Login{}, err
-	}
-	s.Phone = err == nil && !phone.Off
-	card, err := r.own.Factors.Card(ctx, g.account.ID)
+	ways, err := r.waysOf(ctx, g.account.ID)
 	if err != nil {
 		return Login{}, err
 	}
-	s.Card = !s.Phone
-	if !s.Phone && card.Left == 0 {
+	if len(ways) == 0 {
 		return r.finish(ctx, s, identity.Use{}, "", false, seat)
 	}
+	s.Ways, s.Way = ways, ways.first()
 	if s.Journey, err = r.begin(ctx, LoggingIn, a.Browser, s.body()); err != nil {
 		return Login{}, err
 	}
-	if s.Phone {
-		if s, err = r.sendLoginCode(ctx, s, phone, g.account.Language); err != nil {
+	if s.Way == WayPhone {
+		if s, err = r.sendLoginCode(ctx, s, g.account.Language); err != nil {
 			return Login{}, err
 		}
 	}
 	return Login{Step: s.Next()}, nil
 }
 
-func (r *Attempts) sendLoginCode(ctx context.Context, s SecondStep, p factor.Phone, language string) (SecondStep, error) {
-	d := dispatch{bond: s.bond(p), kind: outbox.CodeLogin, language: language, flow: s.ID, last: s.SentAt, loggedIn: true}
-	s.SentAt, s.Card = r.now().UTC(), false
+func (r *Attempts) sendLoginCode(ctx context.Context, s SecondStep, language string) (SecondStep, error) {
+	bond, _, err := r.bond(ctx, s.ask())
+	if err != nil {
+		return s, err
+	}
+	d := dispatch{bond: bond, kind: outbox.CodeLogin, language: language, flow: s.ID, last: s.SentAt, loggedIn: true}
+	s.SentAt, s.Way = r.now().UTC(), WayPhone
 	kept := s
-	err := r.send(ctx, d, func(ctx context.Context) error {
+	err = r.send(ctx, d, func(ctx context.Context) error {
 		j, err := r.keep(ctx, s.Journey, s.body())
 		kept.Journey = j
 		return err
@@ -221,9 +219,8 @@ func (r *Attempts) sendLoginCode(ctx context.Context, s SecondStep, p factor.Pho
 	return kept, err
 }
 
-func (s SecondStep) bond(p factor.Phone) code.Bond {
-	return code.Bond{Purpose: code.Login, Contact: p.Number.Contact(), Browser: s.Browser, Account: s.Account}
-}
+// ask is what the patient is asked for.
+func (s SecondStep) ask() ask { return ask{s.Account, s.Browser, code.Login} }
 
 // Second returns the login of that browser whose second factor is due, or
 // [identity.ErrNotFound]: also when the account has changed since.
@@ -256,60 +253,28 @@ func (r *Attempts) ResendLogin(ctx context.Context, browser identity.Secret) (Se
 	if err != nil {
 		return s, err
 	}
-	phone, err := r.own.Factors.Phone(ctx, s.Account)
-	if err != nil {
-		return s, err
-	}
-	return r.sendLoginCode(ctx, s, phone, acc.Language)
+	return r.sendLoginCode(ctx, s, acc.Language)
 }
 
-// GiveLoginCode judges the texted code and gives the session. The errors are those
-// of [code.Codes.Try], *[Locked] and [ErrFactorOff].
-func (r *Attempts) GiveLoginCode(ctx context.Context, browser identity.Secret, typed string, remember bool, seat Seat) (Login, error) {
-	s, acc, err := r.second(ctx, browser)
+// GiveSecond judges what was typed as the second factor of that way, and gives the
+// session. With remember, the browser stands in for a code from then on, but never
+// on somebody else's device nor for a code that is to be crossed out. A way that the
+// account does not have is [identity.ErrNotFound]; the other errors are those of
+// [code.Codes.Try], *[Locked] and [ErrFactorOff].
+func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way Way, typed identity.Secret, remember bool, seat Seat) (Login, error) {
+	s, _, err := r.second(ctx, browser)
 	if err != nil {
 		return Login{}, err
 	}
-	phone, err := r.own.Factors.Phone(ctx, s.Account)
+	if !s.Ways.Has(way) {
+		return Login{}, identity.ErrNotFound
+	}
+	proved, err := r.proveWay(ctx, s.ask(), way, typed)
 	if err != nil {
 		return Login{}, err
 	}
-	key := "phone:" + acc.ID
-	if err := r.pay(ctx, key, r.own.Sending.Rates().Code); err != nil {
-		return Login{}, err
-	}
-	if err := r.own.Codes.Try(ctx, s.bond(phone), typed); err != nil {
-		return Login{}, err
-	}
-	if err := r.own.Sending.Settle(ctx, key); err != nil {
-		return Login{}, err
-	}
-	use := identity.Use{Level: phone.Level, At: r.now().UTC()}
-	return r.finish(ctx, s, use, identity.MeansText, remember && !s.Trip.Shared, seat)
-}
-
-// GiveCardCode judges a code of the printed card and gives the session. A wrong one
-// is [identity.ErrNotFound]; the others are as for [Attempts.GiveLoginCode].
-func (r *Attempts) GiveCardCode(ctx context.Context, browser identity.Secret, typed identity.Secret, seat Seat) (Login, error) {
-	s, acc, err := r.second(ctx, browser)
-	if err != nil {
-		return Login{}, err
-	}
-	key := "card:" + acc.ID
-	if err := r.pay(ctx, key, r.own.Sending.Rates().Code); err != nil {
-		return Login{}, err
-	}
-	card, err := r.own.Factors.SpendCard(ctx, s.Account, typed)
-	if errors.Is(err, identity.ErrNotFound) {
-		return Login{}, code.ErrWrong
-	}
-	if err != nil {
-		return Login{}, err
-	}
-	if err := r.own.Sending.Settle(ctx, key); err != nil {
-		return Login{}, err
-	}
-	return r.finish(ctx, s, identity.Use{Level: card.Level, At: r.now().UTC()}, identity.MeansCard, false, seat)
+	use := identity.Use{Level: proved.factor.Level, At: r.now().UTC()}
+	return r.finish(ctx, s, use, proved.means, remember && way == WayPhone && !s.Trip.Shared, seat)
 }
 
 // finish gives the session of a login whose factors were all right, in one act.

@@ -41,9 +41,7 @@ type Recovery struct {
 	Token   identity.Secret // until it is spent
 	Account string          // from then on
 	Epoch   int64
-	Phone   bool      // a code can be texted
-	Card    bool      // a printed code is due, or chosen
-	HasCard bool      // there is a card with codes left
+	Ways    Ways      // in which the second factor can be proved
 	SentAt  time.Time // when a code was texted last
 	Proved  bool      // the second factor was
 }
@@ -52,19 +50,17 @@ type recoveryBody struct {
 	Token   string    `json:"token,omitempty"`
 	Account string    `json:"account,omitempty"`
 	Epoch   int64     `json:"epoch,omitempty"`
-	Phone   bool      `json:"phone,omitempty"`
-	Card    bool      `json:"card,omitempty"`
-	HasCard bool      `json:"has_card,omitempty"`
+	Ways    Ways      `json:"ways,omitempty"`
 	SentAt  time.Time `json:"sent_at,omitzero"`
 	Proved  bool      `json:"proved,omitempty"`
 }
 
 func (v Recovery) body() recoveryBody {
-	return recoveryBody{v.Token.Reveal(), v.Account, v.Epoch, v.Phone, v.Card, v.HasCard, v.SentAt, v.Proved}
+	return recoveryBody{v.Token.Reveal(), v.Account, v.Epoch, v.Ways, v.SentAt, v.Proved}
 }
 
 func (b recoveryBody) recovery(j Journey) Recovery {
-	return Recovery{j, identity.Secret(b.Token), b.Account, b.Epoch, b.Phone, b.Card, b.HasCard, b.SentAt, b.Proved}
+	return Recovery{j, identity.Secret(b.Token), b.Account, b.Epoch, b.Ways, b.SentAt, b.Proved}
 }
 
 // Next returns the page that is due.
@@ -74,7 +70,7 @@ func (v Recovery) Next() Page {
 		return PageLink
 	case v.Proved:
 		return PageReset
-	case v.Phone || v.HasCard:
+	case len(v.Ways) > 0:
 		return PageFactor
 	}
 	return PageHelp
@@ -171,7 +167,7 @@ func (r *Attempts) SpendLink(ctx context.Context, browser identity.Secret) (Reco
 		}
 		spent = v
 		spent.Token, spent.Account, spent.Epoch = "", link.Account, link.Epoch
-		if err := r.factorsOf(ctx, &spent); err != nil {
+		if spent.Ways, err = r.waysOf(ctx, link.Account); err != nil {
 			return err
 		}
 		e.Account = link.Account
@@ -181,7 +177,7 @@ func (r *Attempts) SpendLink(ctx context.Context, browser identity.Secret) (Reco
 	if err != nil {
 		return v, err
 	}
-	if !spent.Phone {
+	if spent.Ways.first() != WayPhone {
 		return spent, nil
 	}
 	return r.TextRecovery(ctx, browser)
@@ -207,21 +203,6 @@ func (r *Attempts) takeLink(ctx context.Context, token identity.Secret) (linkBod
 	return link, r.journeys.EndJourney(ctx, j.ID)
 }
 
-func (r *Attempts) factorsOf(ctx context.Context, v *Recovery) error {
-	phone, err := r.own.Factors.Phone(ctx, v.Account)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return err
-	}
-	v.Phone = err == nil && !phone.Off
-	card, err := r.own.Factors.Card(ctx, v.Account)
-	if err != nil {
-		return err
-	}
-	v.HasCard = card.Left > 0
-	v.Card = !v.Phone && v.HasCard
-	return nil
-}
-
 // TextRecovery texts a code, the first one or a new one in its place. It returns
 // *[Wait] when one was texted a moment ago.
 func (r *Attempts) TextRecovery(ctx context.Context, browser identity.Secret) (Recovery, error) {
@@ -229,16 +210,16 @@ func (r *Attempts) TextRecovery(ctx context.Context, browser identity.Secret) (R
 	if err != nil {
 		return v, err
 	}
-	if v.Next() != PageFactor || !v.Phone {
+	if v.Next() != PageFactor || !v.Ways.Has(WayPhone) {
 		return v, ErrNotYet
 	}
-	bond, err := r.recoveryBond(ctx, v)
+	bond, _, err := r.bond(ctx, v.ask())
 	if err != nil {
 		return v, err
 	}
 	d := dispatch{bond: bond, kind: outbox.CodeRecover, language: acc.Language, flow: v.ID, last: v.SentAt}
 	kept := v
-	kept.SentAt, kept.Card = r.now().UTC(), false
+	kept.SentAt = r.now().UTC()
 	err = r.send(ctx, d, func(ctx context.Context) (err error) {
 		kept.Journey, err = r.keep(ctx, v.Journey, kept.body())
 		return err
@@ -249,55 +230,25 @@ func (r *Attempts) TextRecovery(ctx context.Context, browser identity.Secret) (R
 	return kept, nil
 }
 
-func (r *Attempts) recoveryBond(ctx context.Context, v Recovery) (code.Bond, error) {
-	phone, err := r.own.Factors.Phone(ctx, v.Account)
-	if err != nil {
-		return code.Bond{}, err
-	}
-	return code.Bond{Purpose: code.Recover, Contact: phone.Number.Contact(), Browser: v.Browser, Account: v.Account}, nil
-}
+// ask is what the patient is asked for.
+func (v Recovery) ask() ask { return ask{v.Account, v.Browser, code.Recover} }
 
-// ProveRecovery judges the second factor: a texted code, or a printed one. Errors
-// are those of [Attempts.GiveLoginCode] and [Attempts.GiveCardCode].
-func (r *Attempts) ProveRecovery(ctx context.Context, browser identity.Secret, typed identity.Secret, card bool) (Recovery, error) {
+// ProveRecovery judges the second factor of that way. Errors are those of
+// [Attempts.GiveSecond].
+func (r *Attempts) ProveRecovery(ctx context.Context, browser identity.Secret, way Way, typed identity.Secret) (Recovery, error) {
 	v, _, err := r.recovery(ctx, browser)
 	if err != nil {
 		return v, err
 	}
-	if v.Next() != PageFactor {
+	if v.Next() != PageFactor || !v.Ways.Has(way) {
 		return v, ErrNotYet
 	}
-	key := "phone:" + v.Account
-	if card {
-		key = "card:" + v.Account
-	}
-	if err := r.pay(ctx, key, r.own.Sending.Rates().Code); err != nil {
-		return v, err
-	}
-	if err := r.tryRecovery(ctx, v, typed, card); err != nil {
-		return v, err
-	}
-	if err := r.own.Sending.Settle(ctx, key); err != nil {
+	if _, err := r.proveWay(ctx, v.ask(), way, typed); err != nil {
 		return v, err
 	}
 	v.Proved = true
 	v.Journey, err = r.keep(ctx, v.Journey, v.body())
 	return v, err
-}
-
-func (r *Attempts) tryRecovery(ctx context.Context, v Recovery, typed identity.Secret, card bool) error {
-	if card {
-		_, err := r.own.Factors.SpendCard(ctx, v.Account, typed)
-		if errors.Is(err, identity.ErrNotFound) {
-			return code.ErrWrong
-		}
-		return err
-	}
-	bond, err := r.recoveryBond(ctx, v)
-	if err != nil {
-		return err
-	}
-	return r.own.Codes.Try(ctx, bond, typed.Reveal())
 }
 
 // Reset sets the new password and ends everything older: sessions, remembered
