@@ -106,14 +106,18 @@ func (v *visit) decide(d portal.Decision) error {
 	return v.portalRefusal(d)
 }
 
-// toLogin leads to the chooser, or straight to the provider that the portal wants.
+// toLogin leads to the chooser, straight to the provider that the portal wants, or
+// asks a patient who is logged in for what is missing.
 func (v *visit) toLogin(d portal.Decision) error {
 	query := url.Values{"request": {d.Request}}
 	if slices.Contains(v.languages, d.Language) {
 		query.Set("lang", d.Language)
 	}
 	path := "/login"
-	if d.Waiting.Provider != "" {
+	switch {
+	case v.session != nil && !d.Waiting.Bound: // somebody is logged in, with too little
+		path = stepUpPath
+	case d.Waiting.Provider != "":
 		path += "/" + d.Waiting.Provider
 	}
 	return v.redirect(path + "?" + query.Encode())

@@ -30,6 +30,7 @@ type Provider struct {
 	*provider.Provider
 	Words  page.Provider
 	Prompt Prompt
+	Reach  []identity.Trust // the vectors that a login there may bring
 }
 
 // chooser shows how the patient can log in (GET /login).
@@ -38,8 +39,11 @@ func (s *Server) chooser(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.session != nil && to.Request == "" && !v.r.URL.Query().Has(portal.LoginAgain) {
+	switch again := v.r.URL.Query().Has(portal.LoginAgain); {
+	case v.session != nil && to.Request == "" && !again:
 		return v.redirect(landing(to))
+	case v.session != nil && again && waiting.Met != nil: // a gateway wants more than the session has
+		return v.redirect(stepUpURL(to))
 	}
 	content := page.Login{
 		Portal: waiting.Name, RequestID: to.Request, Return: to.Path, Shared: v.param("device") == "shared",
@@ -85,7 +89,7 @@ func (v *visit) destination(values url.Values) (attempt.Return, portal.Waiting, 
 	}
 	path, _ := parseReturnTo(single(values, "return"))
 	own := portal.Waiting{Door: v.ownDoor}
-	own.Enough, own.Fresh = v.portals.Needs(path)
+	own.Need = v.portals.Needs(path)
 	return attempt.Return{Path: path}, own, nil
 }
 

@@ -54,6 +54,8 @@ func (s *Server) router() http.Handler {
 		{"/recover/{token}", get, s.followLink},
 		{"/login/{provider}", both, s.toProvider},
 		{"/login/{provider}/callback", get, s.callback},
+		{"/step-up", get, s.stepUp},
+		{"/step-up", post, s.giveStepUp},
 		{"/account", get, s.account},
 		{"/account/provider-settings", get, s.providerSettings},
 		{"/account/second-way", get, s.secondWay},

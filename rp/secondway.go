@@ -69,7 +69,7 @@ func (s *Server) makeCard(v *visit) error {
 	}
 	codes, err := v.attempts.MakeCard(v.r.Context(), *v.session)
 	if errors.Is(err, attempt.ErrStale) {
-		return v.redirect("/login/email?" + url.Values{"return": {"/account/second-way"}}.Encode())
+		return v.redirect(stepUpURL(attempt.Return{Path: "/account/second-way"}))
 	}
 	if err != nil {
 		return err

@@ -89,6 +89,9 @@ func chosenTexts() []string {
 	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
 		keys = append(keys, Account{Trust: identity.Trust{P: p}}.SureKey())
 	}
+	for _, w := range stepUpWays {
+		keys = append(keys, StepUp{}.WayKey(w))
+	}
 	for _, u := range []CookieUse{SessionCookie, BrowserCookie, LanguageCookie} {
 		keys = append(keys, u.Key())
 	}
@@ -113,7 +116,7 @@ func chosenTexts() []string {
 		"phone.title", "phone.off-title", "name.title", "birth-date.title", "number.title", "postcode.title",
 		"password.title", "password.reset-title", "check.title", "interrupted.title", "interrupted.shared-title",
 		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
-		"login-email.title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
+		"login-email.title", "step-up.title", "step-up.none-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title",
 		"held.email-title", "held.phone-title", "cancel.title", "cancel.done-title",
 		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title")

@@ -13,13 +13,12 @@ const (
 	CodeRecover     CodePurpose = "recover"
 	CodeChangeEmail CodePurpose = "change-email"
 	CodeChangePhone CodePurpose = "change-phone"
-	CodeStepUp      CodePurpose = "step-up"
 )
 
 // codeAt says where each code is given.
 var codeAt = map[CodePurpose]string{
 	CodeSignUpEmail: signUpAt + "/email-code", CodeSignUpPhone: signUpAt + "/phone-code", CodeLogin: loginAt + "/code",
-	CodeRecover: recoverAt + "/factor", CodeChangeEmail: "/account/email-code", CodeChangePhone: "/account/phone-code", CodeStepUp: "/step-up",
+	CodeRecover: recoverAt + "/factor", CodeChangeEmail: "/account/email-code", CodeChangePhone: "/account/phone-code",
 }
 
 // Code asks for the code that was sent (`code`), in one input. A second form asks
@@ -47,7 +46,7 @@ func (Code) template() string { return "code" }
 func (p Code) ByEmail() bool { return p.Purpose == CodeSignUpEmail || p.Purpose == CodeChangeEmail }
 
 // Shown returns the address where it may be shown: to who has just typed it. A
-// log-in, a recovery and a step-up never show whose phone it is.
+// log-in and a recovery never show whose phone it is.
 func (p Code) Shown() string {
 	switch p.Purpose {
 	case CodeSignUpEmail, CodeSignUpPhone, CodeChangeEmail, CodeChangePhone:

@@ -155,7 +155,7 @@ func TestNobodyLearnsWhoseCodeItIs(t *testing.T) {
 	const to = "07700 900123"
 	for purpose, shown := range map[page.CodePurpose]bool{
 		page.CodeSignUpEmail: true, page.CodeSignUpPhone: true, page.CodeChangeEmail: true, page.CodeChangePhone: true,
-		page.CodeLogin: false, page.CodeRecover: false, page.CodeStepUp: false, "": false,
+		page.CodeLogin: false, page.CodeRecover: false, "": false,
 	} {
 		if got := strings.Contains(mainOf(t, "en", page.Code{Purpose: purpose, To: to}).words(), to); got != shown {
 			t.Errorf("%s: shown: %v", purpose, got)

@@ -282,18 +282,23 @@ func (a asking) standing(portal *Portal, s *session.Session, now time.Time) stan
 		return nobody
 	case !answerableBy(a.ID, s.Account):
 		return someoneElse
-	case !s.Trust.SatisfiesAny(portal.Trust), len(a.Asked) > 0 && !s.Trust.SatisfiesAny(a.Asked):
+	case !a.reached(portal, s.Trust):
 		return low
-	case !a.freshIn(s, now):
+	case !a.freshIn(s.Assessment, now):
 		return stale
 	}
 	return enough
 }
 
+// reached reports whether that vector is strong enough for the request.
+func (a asking) reached(portal *Portal, t identity.Trust) bool {
+	return t.SatisfiesAny(portal.Trust) && (len(a.Asked) == 0 || t.SatisfiesAny(a.Asked))
+}
+
 // freshIn reports whether the patient proved themselves as freshly as asked. The
 // login that a waiting request led to is fresh enough for it, whatever the seconds
 // it took; what was proved before the request came never answers prompt=login.
-func (a asking) freshIn(s *session.Session, now time.Time) bool {
+func (a asking) freshIn(s identity.Assessment, now time.Time) bool {
 	since := a.resumed && s.Since(a.Created)
 	switch {
 	case a.Login:

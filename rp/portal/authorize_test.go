@@ -347,7 +347,7 @@ func TestARequestWaitsForItsLogin(t *testing.T) {
 	if got := asked(d.Waiting); got != "true true false" {
 		t.Errorf("vectors that would do: got %s", got)
 	}
-	ignore := cmpopts.IgnoreFields(Waiting{}, "Enough")
+	ignore := cmpopts.IgnoreFields(Need{}, "Enough", "Met")
 	if diff := cmp.Diff(want, d.Waiting, ignore); diff != "" || d.Language != "cy" || d.Kind != Login {
 		t.Errorf("got %+v\n%s", d, diff)
 	}

@@ -101,21 +101,39 @@ func (p *Portals) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error
 	return CheckAnswer{Status: http.StatusServiceUnavailable, Cause: "store-unavailable"}, err
 }
 
+// Need is what a login or a step-up must bring.
+type Need struct {
+	Fresh bool // the provider must ask for everything again
+
+	// Enough reports whether a login that reaches that vector would do: no other
+	// is worth asking a provider for. Nil: every one would.
+	Enough func(identity.Trust) bool
+
+	// Met reports whether a session that is judged so would do now. Nil: every one
+	// would.
+	Met func(identity.Assessment) bool
+}
+
 // Needs says what a login must bring for a patient who wants that path of the
-// public URL's own host, as its gateway rules ask: which vectors would do, and
-// whether the provider must ask for everything again. Where no rule asks for
-// anything every vector does.
-func (p *Portals) Needs(path string) (enough func(identity.Trust) bool, fresh bool) {
+// public URL's own host, as its gateway rules ask.
+func (p *Portals) Needs(path string) Need {
 	h := p.gateway[p.publicHost]
 	if h == nil || path == "" {
-		return nil, false
+		return Need{}
 	}
 	d, ok := h.demandOf(http.MethodGet, path)
 	if !ok || d.public() {
-		return nil, false
+		return Need{}
 	}
 	d = d.at(p.now())
-	return d.enough, slices.ContainsFunc(d.rules, func(r *Rule) bool { return r.HasMaxAge })
+	return Need{
+		Enough: d.enough,
+		Fresh:  slices.ContainsFunc(d.rules, func(r *Rule) bool { return r.HasMaxAge }),
+		Met: func(a identity.Assessment) bool {
+			_, unmet := d.unmet(a, p.now())
+			return !unmet
+		},
+	}
 }
 
 // demand finds what the request asks for, or the reason why it can't be let
@@ -186,7 +204,7 @@ func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s 
 	if !identity.OldEnough(s.Age, d.minimumAge, d.floor()) {
 		return CheckAnswer{Status: http.StatusForbidden, Cause: "under-age"}, nil
 	}
-	if rule, unmet := d.unmet(&s, p.now()); unmet {
+	if rule, unmet := d.unmet(s.Assessment, p.now()); unmet {
 		return p.insufficient(r, rule), nil
 	}
 	var err error

@@ -101,16 +101,23 @@ func TestNeedsOfAPathThatWaitsForALogin(t *testing.T) {
 		"/hello/":         {does: "P0.Cp"},
 		"/%zz":            {all: true},
 	} {
-		enough, fresh := w.Needs(path)
-		if (enough == nil) != row.all || fresh != row.fresh {
-			t.Errorf("%s: got any vector %v, fresh %v", path, enough == nil, fresh)
+		need := w.Needs(path)
+		if (need.Enough == nil) != row.all || (need.Met == nil) != row.all || need.Fresh != row.fresh {
+			t.Errorf("%s: got any vector %v, fresh %v", path, need.Enough == nil, need.Fresh)
 			continue
 		}
-		if enough != nil && (!enough(vectors(row.does)[0]) || row.does != "P0.Cp" && enough(vectors("P5.Cm")[0])) {
+		if need.Enough == nil {
+			continue
+		}
+		if !need.Enough(vectors(row.does)[0]) || row.does != "P0.Cp" && need.Enough(vectors("P5.Cm")[0]) {
 			t.Errorf("%s: wanted %s and nothing at P5 to be enough", path, row.does)
 		}
+		held := identity.Assessment{Trust: vectors(row.does)[0], AuthTime: w.now()}
+		if stale := (identity.Assessment{Trust: held.Trust}); !need.Met(held) || need.Met(stale) == row.fresh {
+			t.Errorf("%s: wanted %s, proved now, to do, and of an unknown time only where none is asked", path, row.does)
+		}
 	}
-	if enough, fresh := newWorld(t).Needs("/results/"); enough != nil || fresh {
+	if need := newWorld(t).Needs("/results/"); need.Enough != nil || need.Met != nil || need.Fresh {
 		t.Error("something is asked without a gateway")
 	}
 }

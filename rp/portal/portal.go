@@ -208,11 +208,8 @@ type Waiting struct {
 	Origin   string       // where the portal's answer will go, for form-action
 	Door     attempt.Door // what the portal admits
 	Provider string       // to go to straight away; empty: the patient chooses
-	Fresh    bool         // the provider must ask for everything again
-
-	// Enough reports whether a login that reaches that vector would do: no other
-	// is worth asking a provider for. Nil: every one would.
-	Enough func(identity.Trust) bool
+	Bound    bool         // only one account may answer it
+	Need
 }
 
 // Waiting returns the portal behind a waiting request. A request whose time is
@@ -228,13 +225,15 @@ func (p *Portals) Waiting(ctx context.Context, requestID string) (Waiting, error
 }
 
 func (p *Portals) waiting(portal *Portal, r grant.Request) Waiting {
+	a := asking{Request: r, resumed: true}
 	w := Waiting{
-		Portal: portal.ID, Name: portal.Name, Origin: originOf(r.RedirectURI), Door: portal.door(),
-		// A provider without max_age can only be asked for everything again, and so
-		// can one whose last answer named somebody else.
-		Fresh: r.Login || r.HasMaxAge || isBound(r.ID),
-		Enough: func(t identity.Trust) bool {
-			return t.SatisfiesAny(portal.Trust) && (len(r.Asked) == 0 || t.SatisfiesAny(r.Asked))
+		Portal: portal.ID, Name: portal.Name, Origin: originOf(r.RedirectURI), Door: portal.door(), Bound: isBound(r.ID),
+		Need: Need{
+			// A provider without max_age can only be asked for everything again, and so
+			// can one whose last answer named somebody else.
+			Fresh:  r.Login || r.HasMaxAge || isBound(r.ID),
+			Enough: func(t identity.Trust) bool { return a.reached(portal, t) },
+			Met:    func(s identity.Assessment) bool { return a.reached(portal, s.Trust) && a.freshIn(s, p.now()) },
 		},
 	}
 	if slices.Contains(p.providers, r.Provider) { // it may have left the configuration meanwhile

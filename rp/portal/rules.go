@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/dilys-id/dilys/identity"
-	"github.com/dilys-id/dilys/identity/session"
 )
 
 // Gateway is what forward authentication asks for, host by host.
@@ -208,10 +207,11 @@ func (d demand) enough(t identity.Trust) bool {
 	return !slices.ContainsFunc(d.rules, func(r *Rule) bool { return !r.Public && !t.SatisfiesAny(r.Trust) })
 }
 
-// unmet returns the first rule that the session does not satisfy at that instant.
-func (d demand) unmet(s *session.Session, now time.Time) (*Rule, bool) {
+// unmet returns the first rule that a session judged so does not satisfy at that
+// instant.
+func (d demand) unmet(a identity.Assessment, now time.Time) (*Rule, bool) {
 	for _, r := range d.rules {
-		if !r.Public && !(s.Trust.SatisfiesAny(r.Trust) && (!r.HasMaxAge || s.Fresh(r.MaxAge, now))) {
+		if !r.Public && !(a.Trust.SatisfiesAny(r.Trust) && (!r.HasMaxAge || a.Fresh(r.MaxAge, now))) {
 			return r, true
 		}
 	}

@@ -300,6 +300,14 @@ var crawl = map[string][]sent{
 		{http.MethodGet, "/login/nhs-login/callback?error=access_denied", nil, true, 400, ""},
 		{http.MethodGet, "/login/nowhere/callback", nil, false, 404, ""},
 	},
+	"/step-up": {
+		{http.MethodGet, "/step-up", nil, false, 303, ""},
+		{http.MethodGet, "/step-up", nil, true, 303, ""},
+		{http.MethodGet, "/step-up?request=gone", nil, true, 400, ""},
+		{http.MethodGet, "/step-up?return=/account/second-way&way=card", nil, true, 303, ""},
+		{http.MethodPost, "/step-up", url.Values{"way": {"phone"}, "code": {"123456"}}, false, 303, ""},
+		{http.MethodPost, "/step-up", url.Values{"way": {"phone"}, "send": {"yes"}}, true, 303, ""},
+	},
 	"/account":                   {{http.MethodGet, "/account", nil, false, 303, ""}, {http.MethodGet, "/account", nil, true, 200, ""}},
 	"/account/provider-settings": {{http.MethodGet, "/account/provider-settings", nil, false, 303, ""}, {http.MethodGet, "/account/provider-settings", nil, true, 303, ""}},
 	// Nobody can sign up in this world: what an open door does, the journeys of its own show.

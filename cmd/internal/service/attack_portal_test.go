@@ -493,8 +493,8 @@ func TestC9Prompts(t *testing.T) {
 		b := w.browser().at(t)
 		first := claimsIn(t, b.exchange(b.code("mair-prawf").Query().Get("code")).tokens(t).IDToken)
 		w.clock.advance(10 * time.Second)
-		if to := b.get(authorization("prompt", "login")).location(t); to.Path != "/login" {
-			t.Fatalf("wanted the login page, got %v", to)
+		if to := b.get(authorization("prompt", "login")).location(t); to.Path != "/step-up" {
+			t.Fatalf("wanted to be asked once more, got %v", to)
 		}
 		again := claimsIn(t, b.exchange(b.code("mair-prawf", "prompt", "login").Query().Get("code")).tokens(t).IDToken)
 		if again["auth_time"].(float64) < first["auth_time"].(float64)+10 || again["sid"] != first["sid"] || again["sub"] != first["sub"] {
@@ -507,8 +507,8 @@ func TestC9Prompts(t *testing.T) {
 		w.clock.advance(2 * time.Second)
 		to := b.get(authorization("prompt", "login")).location(t)
 		resumed := b.get("/authorize?request=" + url.QueryEscape(to.Query().Get("request"))).location(t)
-		if resumed.Path != "/login" {
-			t.Errorf("wanted the login page, got %v", resumed)
+		if resumed.Path != "/step-up" {
+			t.Errorf("wanted to be asked once more, got %v", resumed)
 		}
 	})
 	t.Run("login cannot change the patient", func(t *testing.T) {

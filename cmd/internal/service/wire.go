@@ -171,7 +171,7 @@ func (s *Service) providers() ([]rp.Provider, error) {
 			return nil, fmt.Errorf("provider %s: %w", c.ID, err)
 		}
 		s.Providers = append(s.Providers, p)
-		doors = append(doors, rp.Provider{Provider: p, Words: c.words(), Prompt: rp.Prompt(c.Prompt)})
+		doors = append(doors, rp.Provider{Provider: p, Words: c.words(), Prompt: rp.Prompt(c.Prompt), Reach: c.reachable()})
 	}
 	return doors, nil
 }

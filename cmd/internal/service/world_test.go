@@ -334,7 +334,7 @@ func (b *browser) login(patient string) page {
 func (b *browser) code(patient string, more ...string) *url.URL {
 	b.t.Helper()
 	to := b.get(authorization(more...)).location(b.t)
-	if to.Path == "/login" {
+	if to.Path == "/login" || to.Path == "/step-up" {
 		callback := b.answer(b.toProvider("nhs-login", url.Values{"request": {to.Query().Get("request")}}), patient)
 		to = b.get(b.get(callback.String()).location(b.t).String()).location(b.t)
 	}

@@ -100,6 +100,32 @@ func signUpDetails(at frameAt) []Sample {
 	return samples
 }
 
+// stepUps are the pages that ask a patient who is logged in for one proof more.
+func stepUps(at frameAt) []Sample {
+	in := func(way string) page.Frame { return loggedIn(at("/step-up?request=example"+way), 30*time.Minute) }
+	text := page.StepUp{
+		Portal: portal, RequestID: "example", Way: page.StepUpPhone, Others: []page.StepUpWay{page.StepUpCard, page.StepUpPassword}, Stale: true,
+		Reasons: []identity.Reason{identity.ReasonOwnRegister, identity.ReasonPassword, identity.ReasonBrowser}, Leave: "/authorize?request=example&decline=1",
+		Lasts: 10 * time.Minute,
+	}
+	sent, wrong, card, password, provider, none := text, text, text, text, text, text
+	sent.Sent, wrong.Sent, wrong.Faults = true, true, faults("code", "fault.code-wrong")
+	card.Way, card.Others, card.Faults = page.StepUpCard, []page.StepUpWay{page.StepUpPhone}, faults("card_code", "fault.card-code")
+	password.Way, password.Others, password.Portal = page.StepUpPassword, nil, nil
+	password.RequestID, password.Return, password.Leave = "", "/account/second-way", ""
+	provider.Way, provider.Others, provider.Provider = page.StepUpProvider, []page.StepUpWay{page.StepUpPhone}, nhsLogin
+	none.Way, none.Others, none.Stale, none.Surer = "", nil, false, "/account/activation"
+	return []Sample{
+		{"step-up-text", in(""), text},
+		{"step-up-text-sent", in(""), sent},
+		{"step-up-text-wrong", in(""), wrong},
+		{"step-up-card", in("&way=card"), card},
+		{"step-up-password", loggedIn(at("/step-up?return=/account/second-way"), 30*time.Minute), password},
+		{"step-up-provider", in(""), provider},
+		{"step-up-none", in(""), none},
+	}
+}
+
 // codes are the pages that ask for a code, and those of the printed card.
 func codes(at frameAt) []Sample {
 	login := page.Code{
@@ -122,7 +148,6 @@ func codes(at frameAt) []Sample {
 		{"code-recover", at("/recover/factor"), page.Code{Purpose: page.CodeRecover, CardURL: "/recover/factor?way=card", LostPhoneURL: "/recover/help"}},
 		{"code-change-email", at("/account/email-code"), page.Code{Purpose: page.CodeChangeEmail, To: email, Back: "/account/email"}},
 		{"code-change-phone", at("/account/phone-code"), page.Code{Purpose: page.CodeChangePhone, To: phone, Back: "/account/phone"}},
-		{"code-step-up", at("/step-up"), page.Code{Purpose: page.CodeStepUp, LostPhoneURL: "/login/email/lost-phone"}},
 		{"card-code", at("/login/email/card"), page.CardCode{
 			LogsIn: true, PhoneURL: "/login/email/code", LostURL: "/login/email/lost-phone", Back: "/login/email/code",
 		}},
