@@ -27,19 +27,35 @@ func ReadableCode(wanted int) Secret {
 // person types it: in any case, with whatever spaces, hyphens and dashes. It
 // reports whether it can be one, and returns it as it was given.
 func ParseReadableCode(typed Secret, wanted int) (Secret, bool) {
-	if len(typed) > maxTyped {
-		return "", false
-	}
-	plain := strings.ToUpper(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) {
-			return -1
-		}
-		return r
-	}, typed.Reveal()))
+	plain := strings.ToUpper(ungrouped(typed))
 	if len(plain) != readableLetters(wanted) || strings.Trim(plain, referenceAlphabet) != "" {
 		return "", false
 	}
 	return Secret(grouped(plain)), true
+}
+
+// ParseDigits reads a code of that many digits as a person types it, with whatever
+// spaces, hyphens and dashes, and reports whether it can be one.
+func ParseDigits(typed Secret, wanted int) (Secret, bool) {
+	plain := ungrouped(typed)
+	if wanted <= 0 || len(plain) != wanted || strings.Trim(plain, "0123456789") != "" {
+		return "", false
+	}
+	return Secret(plain), true
+}
+
+// ungrouped takes out what a person puts between the letters of a code; it is
+// empty for what is longer than anybody types.
+func ungrouped(typed Secret) string {
+	if len(typed) > maxTyped {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) {
+			return -1
+		}
+		return r
+	}, typed.Reveal())
 }
 
 // readableLetters returns how many letters hold that many bits. A letter is one of

@@ -107,3 +107,55 @@ func FuzzParseReadableCode(f *testing.F) {
 		}
 	})
 }
+
+func TestParseDigits(t *testing.T) {
+	for name, row := range map[string]struct {
+		typed string
+		want  string
+	}{
+		"plain":                       {"012345", "012345"},
+		"as an app shows it":          {"012 345", "012345"},
+		"with hyphens and spaces":     {" 01-23-45 ", "012345"},
+		"a space that does not break": {"012\u00a0345", "012345"},
+		"a line end":                  {"012345\r\n", "012345"},
+		"a digit too few":             {"01234", ""},
+		"a digit too many":            {"0123456", ""},
+		"two codes":                   {"012345 012345", ""},
+		"a letter":                    {"01234O", ""},
+		"a sign":                      {"+12345", ""},
+		"a decimal":                   {"0.1234", ""},
+		"digits of another script":    {"٠١٢٣٤٥", ""},
+		"digits of full width":        {"\uff10\uff11", ""},
+		"a NUL":                       {"012345\x00", ""},
+		"nothing":                     {"", ""},
+		"longer than anybody types":   {"012345" + strings.Repeat(" ", 123), ""},
+	} {
+		if got, ok := ParseDigits(Secret(row.typed), 6); got.Reveal() != row.want || ok != (row.want != "") {
+			t.Errorf("%s: wanted %q, got %q, %v", name, row.want, got.Reveal(), ok)
+		}
+	}
+	if _, ok := ParseDigits("", 0); ok {
+		t.Error("nothing is no code of no digits")
+	}
+}
+
+func FuzzParseDigits(f *testing.F) {
+	for _, seed := range []string{"012345", "012 345", "01-23-45", "", "      ", "٠١٢٣٤٥", "\uff10\uff11", "\xff", "1e5000", "-12345"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := ParseDigits(Secret(s), 6)
+		if !ok {
+			if got != "" {
+				t.Fatalf("%q is none, and came out as %q", s, got.Reveal())
+			}
+			return
+		}
+		if len(got) != 6 || strings.Trim(got.Reveal(), "0123456789") != "" {
+			t.Fatalf("%q came out as %q", s, got.Reveal())
+		}
+		if again, ok := ParseDigits(got, 6); !ok || again != got {
+			t.Fatalf("%q is not stable", got.Reveal())
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -22,6 +23,7 @@ var (
 func (db *DB) Factors() *Factors { return &Factors{db} }
 
 var (
+	totpSeed        = sealedColumn("totps", "seed", "id")
 	phoneNumber     = sealedColumn("phones", "number", "id")
 	handedNHSNumber = sealedColumn("handed_codes", "nhs_number", "id")
 )
@@ -254,6 +256,95 @@ func (s *Factors) DropPhone(ctx context.Context, account string) error {
 	return err
 }
 
+var (
+	putTOTP = statement(`INSERT INTO totps (id, account, seed, step, level, bound, held, off) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (account) DO UPDATE SET id = excluded.id, seed = excluded.seed, step = excluded.step,
+			level = excluded.level, bound = excluded.bound, held = excluded.held, off = excluded.off`)
+	totpOfAccount = statement(`SELECT id, account, seed, step, level, bound, held, off FROM totps WHERE account = $1`)
+	spendStep     = statement(`UPDATE totps SET step = $1 WHERE id = $2 AND step < $1 AND NOT off`)
+	stepOfTOTP    = statement(`SELECT step FROM totps WHERE id = $1 AND NOT off`)
+	switchTOTPOff = statement(`UPDATE totps SET off = TRUE WHERE account = $1 AND id = $2`)
+	dropTOTP      = statement(`DELETE FROM totps WHERE account = $1`)
+	raiseTOTP     = statement(`UPDATE totps SET level = $1 WHERE account = $2 AND id = $3 AND level < $1`)
+	putChoice     = statement(`INSERT INTO factor_choices (account, kind) VALUES ($1, $2) ON CONFLICT (account) DO UPDATE SET kind = excluded.kind`)
+	choiceOf      = statement(`SELECT kind FROM factor_choices WHERE account = $1`)
+	dropChoice    = statement(`DELETE FROM factor_choices WHERE account = $1`)
+)
+
+// seedFor is what is sealed of a seed: one that is moved to another account's row
+// opens nothing there.
+func seedFor(account string) string { return account + "\x00" }
+
+// PutTOTP is of [factor.Store].
+func (s *Factors) PutTOTP(ctx context.Context, t factor.TOTP) error {
+	seed, err := s.db.keys.seal(totpSeed, t.ID, []byte(seedFor(t.Account)+t.Seed.Reveal()))
+	if err != nil {
+		return err
+	}
+	_, err = s.db.exec(ctx, putTOTP, t.ID, t.Account, seed, t.Step, int64(t.Level), micros(t.Bound), micros(t.Held), t.Off)
+	return err
+}
+
+// TOTP is of [factor.Store].
+func (s *Factors) TOTP(ctx context.Context, account string) (factor.TOTP, error) {
+	return one(ctx, s.db, totpOfAccount, func(r row) (t factor.TOTP, err error) {
+		var sealed []byte
+		var level, bound, held int64
+		if err := r.Scan(&t.ID, &t.Account, &sealed, &t.Step, &level, &bound, &held, &t.Off); err != nil {
+			return t, err
+		}
+		t.Level, t.Bound, t.Held = identity.Proofing(level), instant(bound), instant(held)
+		plain, err := s.db.keys.open(totpSeed, t.ID, sealed)
+		if err != nil {
+			return t, err
+		}
+		seed, ours := strings.CutPrefix(string(plain), seedFor(t.Account))
+		if !ours {
+			return t, errors.New("open totps.seed: wanted a seed of its account, got another's")
+		}
+		t.Seed = identity.Secret(seed)
+		return t, nil
+	}, account)
+}
+
+// SpendStep is of [factor.Store].
+func (s *Factors) SpendStep(ctx context.Context, id string, step int64) error {
+	if err := s.db.alone(ctx); err != nil {
+		return err
+	}
+	n, err := s.db.exec(ctx, spendStep, step, id)
+	if err != nil || n > 0 {
+		return err
+	}
+	if _, err := one(ctx, s.db, stepOfTOTP, number, id); err != nil {
+		return err
+	}
+	return identity.ErrSpent
+}
+
+// SwitchTOTPOff is of [factor.Store].
+func (s *Factors) SwitchTOTPOff(ctx context.Context, account, id string) error {
+	_, err := s.db.exec(ctx, switchTOTPOff, account, id)
+	return err
+}
+
+// DropTOTP is of [factor.Store].
+func (s *Factors) DropTOTP(ctx context.Context, account string) error {
+	_, err := s.db.exec(ctx, dropTOTP, account)
+	return err
+}
+
+// PutChoice is of [factor.Store].
+func (s *Factors) PutChoice(ctx context.Context, account string, kind factor.Kind) error {
+	_, err := s.db.exec(ctx, putChoice, account, string(kind))
+	return err
+}
+
+// Choice is of [factor.Store].
+func (s *Factors) Choice(ctx context.Context, account string) (factor.Kind, error) {
+	return one(ctx, s.db, choiceOf, func(r row) (kind factor.Kind, err error) { return kind, r.Scan(&kind) }, account)
+}
+
 const handedColumns = `id, kind, nhs_number, basis, issued_by, confirmed_by, reason, issued, expires, spent, spent_by, revoked`
 
 var (
@@ -337,7 +428,7 @@ func (s *Factors) scanHanded(r row) (h factor.Handed, err error) {
 
 // raises says by which statement a factor of each kind rises.
 var raises = map[factor.Kind]*query{
-	factor.KindCard: raiseCard, factor.KindBrowser: raiseBrowser, factor.KindPhone: raisePhone,
+	factor.KindTOTP: raiseTOTP, factor.KindCard: raiseCard, factor.KindBrowser: raiseBrowser, factor.KindPhone: raisePhone,
 }
 
 // Raise is of [factor.Store]. A kind that is none of these is an error.
@@ -352,7 +443,7 @@ func (s *Factors) Raise(ctx context.Context, account string, kind factor.Kind, i
 
 // Erase is of [factor.Store].
 func (s *Factors) Erase(ctx context.Context, account string) error {
-	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, eraseHanded)
+	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, dropTOTP, dropChoice, eraseHanded)
 }
 
 // Sweep is of [factor.Store].

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,7 @@ func fill(t *testing.T, db *store.DB) {
 		db.Factors().AddHanded(ctx, factor.HandedDigest{Digest: []byte("digest")}, factor.Handed{ID: "handed", NHSNumber: must(identity.ParseNHSNumber("9990000018")), Issued: began}),
 		db.Approvals().Ask(ctx, approval.Request{ID: "approval", Args: map[string]identity.Secret{"canary-name": "canary-value"}, Asked: began}),
 		db.Factors().PutPhone(ctx, factor.Phone{ID: "phone", Account: a.ID, Number: changed.Details.Phone, Bound: began}),
+		db.Factors().PutTOTP(ctx, factor.TOTP{ID: "totp", Account: a.ID, Seed: "CANARYSEED", Bound: began}),
 		db.Passwords().SetPassword(ctx, a.ID, password.Record{PHC: "$canary-hash", Set: began}),
 		db.Attempts().BeginJourney(ctx, attempt.Journey{
 			ID: "journey", Kind: attempt.SigningUp, Browser: identity.Secret("canary-browser").Digest(), Version: 1, Started: began, Seen: began, Body: []byte("canary-typed"),
@@ -153,6 +155,41 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 				do(t, raw(t, url), move)
 				if _, err := db.Grants().Request(t.Context(), "one"); (err == nil) != (name == "nothing") {
 					t.Fatalf("wanted a moved value refused, and no other, got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Someone who can write to the database can't log in to another's account with the
+// app of their own: neither the seed nor its whole row works there.
+func TestMovedSeedDoesNotOpen(t *testing.T) {
+	for name, move := range map[string]string{
+		"another row's seed": `UPDATE totps SET seed = (SELECT seed FROM totps WHERE account = $2) WHERE account = $1`,
+		"another row":        `UPDATE totps SET id = 'moved', seed = (SELECT seed FROM totps WHERE account = $2) WHERE account = $1`,
+		"the row itself":     `UPDATE totps SET account = $1 WHERE account = $2`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, url string) {
+				db := storetest.Open(t, url, storetest.Keys(t), nil)
+				a, b := patient("one"), patient("two")
+				for _, v := range []account.Account{a, b} {
+					if err := errors.Join(db.Accounts().Create(t.Context(), v), db.Factors().PutTOTP(t.Context(), factor.TOTP{
+						ID: identity.NewID(), Account: v.ID, Seed: factor.NewSeed(), Bound: began,
+					})); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if name == "the row itself" { // an account has one app: theirs makes room
+					if err := db.Factors().DropTOTP(t.Context(), a.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := raw(t, url).Exec(move, a.ID, b.ID); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := db.Factors().TOTP(t.Context(), a.ID); err == nil || errors.Is(err, identity.ErrNotFound) {
+					t.Fatalf("wanted a fault that an operator sees, got %v", err)
 				}
 			})
 		})

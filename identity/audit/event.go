@@ -47,6 +47,10 @@ const (
 	PhoneBound        Kind = "phone.bound"        // the number that codes are sent to came or changed
 	PhoneDropped      Kind = "phone.dropped"      // it was taken from the account
 	PhoneOff          Kind = "phone.off"          // too many wrong codes in a row
+	TOTPBound         Kind = "totp.bound"         // an authenticator app came, or took the place of another
+	TOTPDropped       Kind = "totp.dropped"       // it was taken from the account
+	TOTPOff           Kind = "totp.off"           // too many wrong codes in a row
+	FactorChosen      Kind = "factor.chosen"      // the patient said which is asked for first; Fields names it
 	FactorRaised      Kind = "factor.raised"      // what opened a session carries its level from now on
 	ActivationIssued  Kind = "activation.issued"  // staff were given a code to hand over
 	ActivationRevoked Kind = "activation.revoked" // it was ended unused

@@ -166,7 +166,7 @@ func (r *Codes) Try(ctx context.Context, b Bond, typed string) error {
 	if b.loose() {
 		return errLoose
 	}
-	guess, ok := read(typed)
+	guess, ok := identity.ParseDigits(identity.Secret(typed), digits)
 	if !ok {
 		return ErrMalformed
 	}
@@ -208,22 +208,4 @@ func random() identity.Secret {
 			return identity.Secret(fmt.Sprintf("%0*d", digits, n%all))
 		}
 	}
-}
-
-// read takes a code as people type it, with gaps and hyphens.
-func read(typed string) (identity.Secret, bool) {
-	const longest = 64
-	if len(typed) > longest {
-		return "", false
-	}
-	plain := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -\t\u00a0", r) {
-			return -1
-		}
-		return r
-	}, typed)
-	if len(plain) != digits || strings.Trim(plain, "0123456789") != "" {
-		return "", false
-	}
-	return identity.Secret(plain), true
 }

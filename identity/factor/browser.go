@@ -31,7 +31,9 @@ type Browser struct {
 }
 
 // Factor returns the browser as what opens the account.
-func (b Browser) Factor() Factor { return Factor{KindBrowser, b.ID, b.Account, b.Level, b.Bound} }
+func (b Browser) Factor() Factor {
+	return Factor{Kind: KindBrowser, ID: b.ID, Account: b.Account, Level: b.Level, Bound: b.Bound}
+}
 
 // Standing is a browser, and what stands of its account at the same reading.
 type Standing struct {

@@ -71,7 +71,9 @@ type Card struct {
 }
 
 // Factor returns the card as what opens the account.
-func (c Card) Factor() Factor { return Factor{KindCard, c.ID, c.Account, c.Level, c.Made} }
+func (c Card) Factor() Factor {
+	return Factor{Kind: KindCard, ID: c.ID, Account: c.Account, Level: c.Level, Bound: c.Made}
+}
 
 // MakeCard returns the ten codes of a new card, which carries the level given, and
 // kills the card before it. The codes are shown once and kept as keyed digests. It

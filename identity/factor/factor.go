@@ -1,7 +1,7 @@
 // Package factor owns what opens an account beside its password, and the level
-// that each of these carries: the card of one-time codes, the browsers that are
-// known and remembered, the phone that codes are sent to. It also owns the codes
-// that staff hand over on paper, which raise a level.
+// that each of these carries: the authenticator app, the card of one-time codes, the
+// browsers that are known and remembered, the phone that codes are sent to. It also
+// owns the codes that staff hand over on paper, which raise a level.
 //
 // It never sends anything, never limits guesses (its callers do, before they ask)
 // and never judges a session: it says what a factor carries, and package identity
@@ -23,8 +23,9 @@ import (
 // Kind is a sort of factor.
 type Kind string
 
-// The kinds, each Cd in a vector of trust.
+// The kinds, each Cd in a vector of trust but for the app, which is Ck.
 const (
+	KindTOTP    Kind = "totp"    // a code of an authenticator app
 	KindCard    Kind = "card"    // a printed one-time code
 	KindBrowser Kind = "browser" // a remembered browser
 	KindPhone   Kind = "phone"   // a code to a registered phone
@@ -38,6 +39,7 @@ type Factor struct {
 	Account string
 	Level   identity.Proofing
 	Bound   time.Time
+	Held    time.Time // until then it carries nothing, as it was bound after a recovery; zero: it is not held
 }
 
 // Peppers makes keyed digests: what a stolen database can't be guessed against.
@@ -53,9 +55,11 @@ type Peppers interface {
 }
 
 // Store remembers factors and handed codes. Personal fields are sealed in it.
-// Methods join the transaction that ctx carries, but for SpendCode and
+// Methods join the transaction that ctx carries, but for SpendStep, SpendCode and
 // SpendHanded.
 type Store interface {
+	TOTPStore
+	ChoiceStore
 	CardStore
 	BrowserStore
 	PhoneStore
@@ -64,7 +68,7 @@ type Store interface {
 	// is higher than what it carries, and reports whether it did. A factor that
 	// is no more, or another account's, is not raised.
 	Raise(ctx context.Context, account string, kind Kind, id string, level identity.Proofing) (bool, error)
-	// Erase forgets every factor of the account, and the codes it spent.
+	// Erase forgets every factor of the account, its choice, and the codes it spent.
 	Erase(ctx context.Context, account string) error
 	// Sweep forgets browsers that were seen last before one time, and handed codes
 	// that ended before another.

@@ -257,6 +257,8 @@ func TestNothingIsOpenedWithoutARecord(t *testing.T) {
 		audit.ActivationSpent:   func() error { _, err := r.SpendHanded(t.Context(), mine, given); return err },
 		audit.CardMade:          func() error { _, err := r.MakeCard(t.Context(), mine, identity.P9); return err },
 		audit.ActivationIssued:  func() error { _, _, err := r.Issue(t.Context(), activation()); return err },
+		audit.TOTPBound:         func() error { return r.bindStandard(mine) },
+		audit.FactorChosen:      func() error { return r.Choose(t.Context(), mine, factor.KindCard) },
 		audit.PhoneBound:        func() error { _, err := r.BindPhone(t.Context(), mine, mobile, identity.P9); return err },
 		audit.BrowserRemembered: func() error { return r.saw(remembered(mine)) },
 		audit.CardDeclined:      func() error { return r.DeclineCard(t.Context(), mine) },

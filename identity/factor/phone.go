@@ -20,7 +20,9 @@ type Phone struct {
 }
 
 // Factor returns the phone as what opens the account.
-func (p Phone) Factor() Factor { return Factor{KindPhone, p.ID, p.Account, p.Level, p.Bound} }
+func (p Phone) Factor() Factor {
+	return Factor{Kind: KindPhone, ID: p.ID, Account: p.Account, Level: p.Level, Bound: p.Bound}
+}
 
 // PhoneStore is the part of [Store] that keeps phones, one an account.
 type PhoneStore interface {

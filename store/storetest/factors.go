@@ -39,6 +39,13 @@ func phone(account string) factor.Phone {
 	return factor.Phone{ID: identity.NewID(), Account: account, Number: details().Phone, Level: identity.P5, Bound: epoch}
 }
 
+// totp is an authenticator app of that account, every field filled.
+func totp(account string) factor.TOTP {
+	return factor.TOTP{
+		ID: identity.NewID(), Account: account, Seed: factor.NewSeed(), Step: 59_000_000, Level: identity.P5, Bound: epoch, Held: epoch.Add(72 * time.Hour),
+	}
+}
+
 // handed is a code that staff handed over, and what it is kept as.
 func handed() (factor.HandedDigest, factor.Handed) {
 	return factor.HandedDigest{Pepper: 1<<32 - 1, Digest: digest()}, factor.Handed{
@@ -68,7 +75,7 @@ func (k *kit) hand() (factor.HandedDigest, factor.Handed) {
 	return code, h
 }
 
-var factorRules = slices.Concat(cardRules, browserRules, phoneRules, handedRules, []rule{
+var factorRules = slices.Concat(totpRules, cardRules, browserRules, phoneRules, handedRules, []rule{
 	{"an erased account has no factor, and nobody else lost any", func(k *kit) {
 		gone, stays := k.someone(), k.someone()
 		for _, a := range []account.Account{gone, stays} {
@@ -77,6 +84,8 @@ var factorRules = slices.Concat(cardRules, browserRules, phoneRules, handedRules
 			k.ok(k.Factors.DeclineCard(k.ctx, a.ID, epoch))
 			k.ok(k.Factors.SawBrowser(k.ctx, browser(a.ID)))
 			k.ok(k.Factors.PutPhone(k.ctx, phone(a.ID)))
+			k.ok(k.Factors.PutTOTP(k.ctx, totp(a.ID)))
+			k.ok(k.Factors.PutChoice(k.ctx, a.ID, factor.KindTOTP))
 			code, _ := k.hand()
 			_, err := k.Factors.SpendHanded(k.ctx, code, a.ID, epoch)
 			k.ok(err)
@@ -95,6 +104,10 @@ var factorRules = slices.Concat(cardRules, browserRules, phoneRules, handedRules
 			k.same(len(browsers), row.want)
 			_, err = k.Factors.Phone(k.ctx, row.account)
 			k.same(err == nil, row.want == 1)
+			_, err = k.Factors.TOTP(k.ctx, row.account)
+			k.same(err == nil, row.want == 1)
+			_, err = k.Factors.Choice(k.ctx, row.account)
+			k.same(err == nil, row.want == 1)
 		}
 		left, err := k.Factors.Handed(k.ctx, time.Time{})
 		k.ok(err)
@@ -104,10 +117,11 @@ var factorRules = slices.Concat(cardRules, browserRules, phoneRules, handedRules
 		a := k.someone()
 		c, codes := card(a.ID)
 		k.ok(k.Factors.PutCard(k.ctx, c, codes))
-		b, p := browser(a.ID), phone(a.ID)
+		b, p, app := browser(a.ID), phone(a.ID), totp(a.ID)
 		k.ok(k.Factors.SawBrowser(k.ctx, b))
 		k.ok(k.Factors.PutPhone(k.ctx, p))
-		for kind, id := range map[factor.Kind]string{factor.KindCard: c.ID, factor.KindBrowser: b.ID, factor.KindPhone: p.ID} {
+		k.ok(k.Factors.PutTOTP(k.ctx, app))
+		for kind, id := range map[factor.Kind]string{factor.KindCard: c.ID, factor.KindBrowser: b.ID, factor.KindPhone: p.ID, factor.KindTOTP: app.ID} {
 			for _, row := range []struct {
 				name, account, id string
 				level             identity.Proofing
@@ -134,6 +148,9 @@ var factorRules = slices.Concat(cardRules, browserRules, phoneRules, handedRules
 		bound, err := k.Factors.Phone(k.ctx, a.ID)
 		k.ok(err)
 		k.same(bound.Level, identity.P9)
+		risen, err := k.Factors.TOTP(k.ctx, a.ID)
+		k.ok(err)
+		k.same(risen.Level, identity.P9)
 		if _, err := k.Factors.Raise(k.ctx, a.ID, "password", "any", identity.P9); err == nil {
 			k.Fatal("wanted a kind that is not kept refused")
 		}
@@ -441,6 +458,118 @@ var browserRules = []rule{
 		all, err := k.Factors.Browsers(k.ctx, a.ID)
 		k.ok(err)
 		k.same(len(all), 1)
+	}},
+}
+
+var totpRules = []rule{
+	{"an app is read back whole, and the next one takes its place with a step of its own", func(k *kit) {
+		a, other := k.someone(), k.someone()
+		first, next := totp(a.ID), totp(a.ID)
+		next.Step, next.Level, next.Held = 7, identity.P9, time.Time{}
+		k.ok(k.Factors.PutTOTP(k.ctx, first))
+		k.ok(k.Factors.PutTOTP(k.ctx, totp(other.ID)))
+		got, err := k.Factors.TOTP(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got, first)
+		k.ok(k.Factors.SwitchTOTPOff(k.ctx, a.ID, first.ID))
+		k.ok(k.Factors.PutTOTP(k.ctx, next))
+		got, err = k.Factors.TOTP(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got, next)
+		k.is(k.Factors.SpendStep(k.ctx, first.ID, first.Step+1), identity.ErrNotFound)
+		k.ok(k.Factors.DropTOTP(k.ctx, a.ID))
+		_, err = k.Factors.TOTP(k.ctx, a.ID)
+		k.is(err, identity.ErrNotFound)
+		_, err = k.Factors.TOTP(k.ctx, other.ID)
+		k.ok(err)
+	}},
+	{"no app, and no account", func(k *kit) {
+		_, err := k.Factors.TOTP(k.ctx, k.someone().ID)
+		k.is(err, identity.ErrNotFound)
+		k.is(k.Factors.SpendStep(k.ctx, "nothing", 1), identity.ErrNotFound)
+		k.ok(k.Factors.DropTOTP(k.ctx, "nobody"))
+		if err := k.Factors.PutTOTP(k.ctx, totp("nobody")); err == nil {
+			k.Fatal("wanted an app of nobody refused")
+		}
+	}},
+	{"a step is taken once, and none goes back", func(k *kit) {
+		a := totp(k.someone().ID)
+		k.ok(k.Factors.PutTOTP(k.ctx, a))
+		k.is(k.Factors.SpendStep(k.ctx, a.ID, a.Step), identity.ErrSpent) // that of the code which bound it
+		k.ok(k.Factors.SpendStep(k.ctx, a.ID, a.Step+2))
+		for _, step := range []int64{a.Step + 2, a.Step + 1, a.Step, a.Step - 1, 0, -1} {
+			k.is(k.Factors.SpendStep(k.ctx, a.ID, step), identity.ErrSpent)
+		}
+		got, err := k.Factors.TOTP(k.ctx, a.Account)
+		k.ok(err)
+		k.same(got.Step, a.Step+2)
+		k.ok(k.Factors.SpendStep(k.ctx, a.ID, a.Step+3))
+	}},
+	{"an app that is off opens nothing, and only the one that was named is switched off", func(k *kit) {
+		a := totp(k.someone().ID)
+		k.ok(k.Factors.PutTOTP(k.ctx, a))
+		k.ok(k.Factors.SwitchTOTPOff(k.ctx, a.Account, identity.NewID()))
+		k.ok(k.Factors.SwitchTOTPOff(k.ctx, k.someone().ID, a.ID))
+		k.ok(k.Factors.SpendStep(k.ctx, a.ID, a.Step+1))
+		k.ok(k.Factors.SwitchTOTPOff(k.ctx, a.Account, a.ID))
+		k.is(k.Factors.SpendStep(k.ctx, a.ID, a.Step+2), identity.ErrNotFound)
+		got, err := k.Factors.TOTP(k.ctx, a.Account)
+		k.ok(err)
+		k.same(got.Off, true)
+	}},
+	{"a step is not taken inside an act", func(k *kit) {
+		a := totp(k.someone().ID)
+		k.ok(k.Factors.PutTOTP(k.ctx, a))
+		if err := k.Audit.Within(k.ctx, func(ctx context.Context) error { return k.Factors.SpendStep(ctx, a.ID, a.Step+1) }); err == nil {
+			k.Fatal("wanted it refused")
+		}
+		k.ok(k.Factors.SpendStep(k.ctx, a.ID, a.Step+1))
+	}},
+	{"what a patient is asked for first is kept, replaced, and nobody else's", func(k *kit) {
+		a, other := k.someone(), k.someone()
+		_, err := k.Factors.Choice(k.ctx, a.ID)
+		k.is(err, identity.ErrNotFound)
+		for _, kind := range []factor.Kind{factor.KindCard, factor.KindTOTP} {
+			k.ok(k.Factors.PutChoice(k.ctx, a.ID, kind))
+			got, err := k.Factors.Choice(k.ctx, a.ID)
+			k.ok(err)
+			k.same(got, kind)
+		}
+		_, err = k.Factors.Choice(k.ctx, other.ID)
+		k.is(err, identity.ErrNotFound)
+		if err := k.Factors.PutChoice(k.ctx, "nobody", factor.KindTOTP); err == nil {
+			k.Fatal("wanted a choice of nobody refused")
+		}
+	}},
+	{"race: of many that give the code of one step one is let in", func(k *kit) {
+		a := totp(k.someone().ID)
+		k.ok(k.Factors.PutTOTP(k.ctx, a))
+		k.oneWon(race(parallel, func(int) error { return k.Factors.SpendStep(k.ctx, a.ID, a.Step+1) }), identity.ErrSpent)
+	}},
+	{"race: the step never goes back, whoever comes last", func(k *kit) {
+		a := totp(k.someone().ID)
+		k.ok(k.Factors.PutTOTP(k.ctx, a))
+		for _, err := range race(parallel, func(i int) error { return k.Factors.SpendStep(k.ctx, a.ID, a.Step+1+int64(i)) }) {
+			if err != nil {
+				k.is(err, identity.ErrSpent)
+			}
+		}
+		got, err := k.Factors.TOTP(k.ctx, a.Account)
+		k.ok(err)
+		k.same(got.Step, a.Step+parallel)
+	}},
+	{"race: many who bind an app leave one, whole", func(k *kit) {
+		a := k.someone()
+		all := make([]factor.TOTP, parallel)
+		for i := range all {
+			all[i] = totp(a.ID)
+		}
+		for _, err := range race(parallel, func(i int) error { return k.Factors.PutTOTP(k.ctx, all[i]) }) {
+			k.ok(err)
+		}
+		got, err := k.Factors.TOTP(k.ctx, a.ID)
+		k.ok(err)
+		k.same(slices.Contains(all, got), true)
 	}},
 }
 

@@ -69,6 +69,7 @@ var vendors = map[string][]string{
 	"golang.org/x/crypto":        {"identity/password"},
 	"golang.org/x/text":          {"identity/password"},
 	"github.com/ccojocar/":       {"identity/password"},
+	"github.com/pquerna/":        {"identity/factor"},
 	"unsafe":                     nil,
 }
 
