@@ -25,7 +25,7 @@ func (s *Server) account(v *visit) error {
 	}
 	content := page.Account{
 		Details: acc.Details(), Trust: v.session.Trust, Reasons: v.session.Reasons,
-		SettingsURL: v.settingsURL(), Sessions: v.places(others),
+		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity",
 	}
 	best, linked := acc.Best()
 	switch {
@@ -95,7 +95,7 @@ func (v *visit) places(all []session.Session) []page.Session {
 	places := make([]page.Session, 0, len(all))
 	for _, other := range all {
 		places = append(places, page.Session{
-			This: other.Handle == v.session.Handle, Device: other.Device, Started: other.Created, LastSeen: other.Seen,
+			Handle: other.Handle, This: other.Handle == v.session.Handle, Device: other.Device, Started: other.Created, LastSeen: other.Seen,
 			Provider: v.providerWords(other.Provider).Name,
 		})
 	}

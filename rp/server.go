@@ -40,6 +40,7 @@ type Options struct {
 	Sessions  *session.Sessions
 	Accounts  *account.Accounts
 	Ledger    *audit.Ledger
+	Events    Events
 
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -67,6 +68,7 @@ type Server struct {
 	sessions  *session.Sessions
 	accounts  *account.Accounts
 	ledger    *audit.Ledger
+	events    Events
 
 	now         func() time.Time
 	log         *slog.Logger
@@ -90,7 +92,7 @@ func New(o Options) *Server {
 		origin: o.PublicURL.Scheme + "://" + o.PublicURL.Host, cookies: cookies{plainHTTP: o.PlainHTTP},
 		proxies: o.TrustedProxies, languages: o.Languages, securityContact: o.SecurityContact, ownDoor: o.OwnDoor,
 		notice: o.Notice, signUp: o.SignUp, networks: o.Limits, receipts: o.Receipts, channel: o.ChannelOff, pages: o.Pages, providers: o.Providers, portals: o.Portals, attempts: o.Attempts,
-		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, now: o.Now, log: o.Log, observe: o.Observe,
+		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, events: o.Events, now: o.Now, log: o.Log, observe: o.Observe,
 		crossOrigin: http.NewCrossOriginProtection(), refusals: newBudget(refusalBurst, refusalPerSecond),
 	}
 	if s.receipts == nil {

@@ -286,6 +286,16 @@ func (r *Accounts) SignOut(ctx context.Context, id, actor, reason string) error 
 	})
 }
 
+// Alarm ends all that is open of the account (sessions, links, codes, changes that
+// wait, remembered browsers), as its patient says of an event of that kind that it
+// was not them. The reference is what they are shown.
+func (r *Accounts) Alarm(ctx context.Context, id, session, reference string, about audit.Kind) error {
+	e := &audit.Event{
+		Kind: audit.AccountAlarmed, Actor: audit.Patient, Account: id, Session: session, Reference: reference, Cause: string(about),
+	}
+	return r.ledger.TakeAway(ctx, e, func(ctx context.Context) error { return r.store.RaiseEpoch(ctx, id) })
+}
+
 func (r *Accounts) takeAway(ctx context.Context, k audit.Kind, id, actor, reason string, fn func(context.Context) error) error {
 	e := &audit.Event{Kind: k, Actor: actor, Account: id, Reason: reason}
 	return r.ledger.TakeAway(ctx, e, fn)

@@ -29,7 +29,8 @@ const (
 	AccountEnabled      Kind = "account.enabled"      // by an operator
 	AccountSignedOut    Kind = "account.signed-out"   // every session ended at once
 	AccountLookedUp     Kind = "account.looked-up"    // an operator read an account
-	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code
+	AccountAlarmed      Kind = "account.alarmed"      // the patient said of an event that it was not them; Cause is its kind
+	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown
 	TokensIssued        Kind = "portal.tokens-issued" // a portal exchanged its code
 	CodeReused          Kind = "portal.code-reused"   // a second use: what the first got is revoked
 	AuthorizationDenied Kind = "portal.denied"        // a portal's request ended without a code

@@ -87,7 +87,11 @@ func chosenTexts() []string {
 		keys = append(keys, Account{}.ReasonKey(r))
 	}
 	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
+		keys = append(keys, Event{Level: p.String()}.LevelKey())
 		keys = append(keys, Account{Trust: identity.Trust{P: p}}.SureKey())
+	}
+	for _, k := range tellings {
+		keys = append(keys, Event{Kind: k}.Key())
 	}
 	for _, w := range stepUpWays {
 		keys = append(keys, StepUp{}.WayKey(w))
@@ -116,7 +120,7 @@ func chosenTexts() []string {
 		"phone.title", "phone.off-title", "name.title", "birth-date.title", "number.title", "postcode.title",
 		"password.title", "password.reset-title", "check.title", "interrupted.title", "interrupted.shared-title",
 		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
-		"login-email.title", "step-up.title", "step-up.none-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
+		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title",
 		"held.email-title", "held.phone-title", "cancel.title", "cancel.done-title",
 		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title")

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ type Account struct {
 	SettingsURL string            // where the provider lets them be changed; empty: not shown
 	Sessions    []Session         // where the patient is logged in, this one too
 	Own         *Own              // what a patient has who signed up here; nil: one who came by a provider
+	ActivityURL string            // where what happened is told; empty: not offered
 	NotNumber   string            // where "this is not my number" is told; empty: not offered
 	NotRecord   string            // where "this is not my record" is told; empty: not offered
 }
@@ -52,11 +54,17 @@ func (o Own) HeldEmail() bool { return o.HeldChannel == identity.ByEmail }
 
 // Session is one place where the patient is logged in.
 type Session struct {
+	Handle   string // posted as `session` to /account/sessions to have it ended
 	This     bool   // the one that looks at this page
 	Device   string // such as "Firefox on Windows"; empty: not known
 	Started  time.Time
 	LastSeen time.Time
 	Provider Words // whom the patient logged in with
+}
+
+// Elsewhere reports whether the patient is logged in anywhere but here.
+func (a Account) Elsewhere() bool {
+	return slices.ContainsFunc(a.Sessions, func(s Session) bool { return !s.This })
 }
 
 func (Account) template() string { return "account" }

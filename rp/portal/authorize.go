@@ -239,6 +239,7 @@ func (p *Portals) give(ctx context.Context, portal *Portal, a asking, seat Seat)
 	s, code := seat.Session, identity.NewToken()
 	e := &audit.Event{
 		Kind: audit.CodeIssued, Actor: audit.Patient, Account: s.Account, Session: s.Handle, Provider: s.Provider, Portal: portal.ID,
+		Cause: s.Trust.String(),
 	}
 	err := p.ledger.Act(ctx, e, func(ctx context.Context) error {
 		if err := p.unanswered(ctx, a.ID); err != nil { // another tab may have been faster

@@ -198,6 +198,15 @@ func (p *Portals) add(one Portal) error {
 	return nil
 }
 
+// NameOf returns how the portal is spoken of; one that is no longer configured has no
+// name.
+func (p *Portals) NameOf(id string) map[string]string {
+	if one := p.portals[id]; one != nil {
+		return one.Name
+	}
+	return nil
+}
+
 // portal returns the portal of that id as it is now, or nil.
 func (p *Portals) portal(id string) *Portal { return p.portals[id].at(p.now()) }
 

@@ -77,7 +77,7 @@ func (w *world) strictFront() strictFront {
 		Attempts: attempt.New(attempt.Options{
 			Store: w.DB.Attempts(), Journeys: w.DB.Attempts(), Accounts: w.Accounts, Sessions: w.Sessions, Ledger: w.Ledger, Limits: limits, Now: w.clock.Now,
 		}),
-		Sessions: w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Now: w.clock.Now,
+		Sessions: w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Events: w.DB.Audit(), Now: w.clock.Now,
 		Log: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: func(string, int, time.Duration) {},
 	})}
 }
@@ -331,6 +331,9 @@ var crawl = map[string][]sent{
 	"/account/second-way":      {{http.MethodGet, "/account/second-way", nil, false, 303, ""}, {http.MethodGet, "/account/second-way", nil, true, 404, ""}, {http.MethodPost, "/account/second-way", url.Values{}, false, 303, ""}},
 	"/account/second-way/done": {{http.MethodPost, "/account/second-way/done", url.Values{}, false, 303, ""}},
 	"/account/activation":      {{http.MethodGet, "/account/activation", nil, false, 303, ""}, {http.MethodPost, "/account/activation", url.Values{}, true, 404, ""}},
+	"/account/sessions":        {{http.MethodPost, "/account/sessions", url.Values{"others": {"yes"}}, false, 303, ""}, {http.MethodPost, "/account/sessions", url.Values{"session": {"x"}}, true, 303, ""}},
+	"/account/activity":        {{http.MethodGet, "/account/activity", nil, false, 303, ""}, {http.MethodGet, "/account/activity", nil, true, 200, ""}},
+	"/account/activity/not-me": {{http.MethodGet, "/account/activity/not-me", nil, false, 303, ""}, {http.MethodGet, "/account/activity/not-me?event=x", nil, true, 404, ""}, {http.MethodPost, "/account/activity/not-me", url.Values{"event": {"x"}}, true, 404, ""}},
 	"/account/browsers":        {{http.MethodPost, "/account/browsers", url.Values{}, false, 303, ""}},
 	"/logout": {
 		{http.MethodGet, "/logout", nil, false, 303, ""},

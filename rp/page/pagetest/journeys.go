@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/rp/page"
 )
 
@@ -123,6 +124,25 @@ func stepUps(at frameAt) []Sample {
 		{"step-up-password", loggedIn(at("/step-up?return=/account/second-way"), 30*time.Minute), password},
 		{"step-up-provider", in(""), provider},
 		{"step-up-none", in(""), none},
+	}
+}
+
+// activities are the pages of what happened on an account.
+func activities(at frameAt) []Sample {
+	event := func(k audit.Kind, ago time.Duration) page.Event {
+		return page.Event{ID: "example", Kind: k, At: Now.Add(-ago), Doubt: true}
+	}
+	in, shown, staff := event(audit.LoginSucceeded, time.Hour), event(audit.CodeIssued, 50*time.Minute), event(audit.AccountLookedUp, 49*time.Hour)
+	in.Provider, shown.Portal, shown.Level, staff.Staff, staff.Doubt = nhsLogin.Name, portal, "P9", true, false
+	frame := loggedIn(at("/account/activity"), 30*time.Minute)
+	return []Sample{
+		{"activity", frame, page.Activity{More: true, Events: []page.Event{
+			shown, in, event(audit.SessionEnded, 26*time.Hour), event(audit.PasswordChanged, 27*time.Hour), staff,
+		}}},
+		{"activity-nothing", frame, page.Activity{}},
+		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
+		{"not-me-done", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2", Own: true}},
+		{"not-me-done-provider", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2"}},
 	}
 }
 
