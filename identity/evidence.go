@@ -52,7 +52,7 @@ const (
 	FrozenNotMyRecord Freeze = "not-my-record"            // the patient says that what a portal showed is not theirs
 	FrozenDied        Freeze = "entry-died"               // the register says so of the number
 	FrozenInvalidated Freeze = "entry-invalidated"        // the number is nobody's by now
-	FrozenGone        Freeze = "entry-gone"               // the register does not know the number any more
+	FrozenOther       Freeze = "entry-of-another"         // another birth date stands under the number by now
 	FrozenTaken       Freeze = "number-proved-by-another" // the number that took its place is another account's
 )
 

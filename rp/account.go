@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/rp/page"
@@ -27,6 +28,9 @@ func (s *Server) account(v *visit) error {
 		Details: acc.Details(), Trust: v.session.Trust, Reasons: v.session.Reasons,
 		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity",
 	}
+	askNotMine(&content, acc)
+	own, _ := acc.Own()
+	content.Moved = own.Standing == identity.Moved
 	best, linked := acc.Best()
 	switch {
 	case linked && best.Issuer == account.Own:

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/rp/page"
 )
@@ -120,6 +121,9 @@ func (s *Server) giveActivation(v *visit) error {
 	login, err := v.attempts.Hand(v.r.Context(), seat, identity.Secret(v.field("activation_code")))
 	if key := handedFault(err); key != "" {
 		return v.show(http.StatusUnprocessableEntity, page.Activation{Faults: []page.Fault{{Field: "activation_code", Key: key}}})
+	}
+	if errors.Is(err, account.ErrFrozen) {
+		return v.frozen(attempt.Return{})
 	}
 	if err != nil {
 		return v.codeLimit(attempt.Attempt{}, err)

@@ -43,8 +43,11 @@ func (v *visit) demand() (st step, done bool, err error) {
 		return st, true, v.redirect(emailURL("/login", st.to, false))
 	}
 	enough := v.enough(st)
-	if enough(v.session.Assessment) {
+	switch {
+	case enough(v.session.Assessment):
 		return st, true, v.redirect(landing(st.to))
+	case v.session.Evidence.Frozen != "" && !v.fresher(st):
+		return st, true, v.frozen(st.to)
 	}
 	offers, err := v.attempts.Offers(v.r.Context(), *v.session, v.reach(st.waiting))
 	if err != nil {
@@ -65,6 +68,12 @@ func (v *visit) enough(st step) attempt.Demand {
 		return func(a identity.Assessment) bool { return a.Fresh(ownFresh, v.now()) }
 	}
 	return func(identity.Assessment) bool { return true }
+}
+
+// fresher reports whether only the time of the last proof is missing: a page of ours
+// may ask that of a patient whose record is frozen, too.
+func (v *visit) fresher(st step) bool {
+	return st.waiting.Enough == nil || st.waiting.Enough(v.session.Trust)
 }
 
 // reach returns what each provider's login may bring for the one who waits, who may
@@ -106,7 +115,7 @@ func (s *Server) stepUp(v *visit) error {
 func (v *visit) showStepUp(st step, status int, change func(*page.StepUp)) error {
 	content := page.StepUp{
 		Portal: st.waiting.Name, RequestID: st.to.Request, Return: st.to.Path, Way: page.StepUpWay(st.way), Lasts: code.Life(code.StepUp),
-		Stale: st.way != "" && (st.waiting.Enough == nil || st.waiting.Enough(v.session.Trust)), Reasons: v.session.Reasons,
+		Stale: st.way != "" && v.fresher(st), Reasons: v.session.Reasons,
 		SignedBy: v.providerWords(v.session.Provider).Name, Leave: declineURL(st.to),
 	}
 	for _, w := range attempt.WaysOf(st.offers) {

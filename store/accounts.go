@@ -23,18 +23,19 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 // account is seen half before and half after a change.
 const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created,
 	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
-	coalesce(l.first_login, 0), coalesce(l.last_login, 0)
+	coalesce(l.first_login, 0), coalesce(l.last_login, 0), coalesce(l.frozen, ''), coalesce(l.level_before, 0), coalesce(l.checked, 0), coalesce(l.standing, '')
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
 
 var (
 	addAccount  = statement(`INSERT INTO accounts (id, state, epoch, language, created) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`)
-	addLink     = statement(`INSERT INTO links (id, account, place, provider, issuer, subject, level, basis, details, first_login, last_login) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
+	addLink     = statement(`INSERT INTO links (id, account, place, provider, issuer, subject, level, basis, details, first_login, last_login, frozen, level_before, checked, standing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`)
 	accountByID = statement(accountsWhere + `= $1 ORDER BY l.place`)
 	byIndex     = map[string]*query{bySubject: ownerOf, byNHSNumber: accountsBy(byNHSNumber), byEmail: accountsBy(byEmail), byPhone: accountsBy(byPhone)}
 	ownerOf     = statement(accountsWhere + `= (SELECT k.account FROM blind_indexes b JOIN links k ON k.id = b.link
 		WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2) ORDER BY l.place`)
 	linkOf      = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
-	setLink     = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5 WHERE id = $6`)
+	setLink     = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5, frozen = $6, level_before = $7, checked = $8, standing = $9 WHERE id = $10`)
+	frozenLinks = statement(`SELECT COUNT(*) FROM links l JOIN accounts a ON a.id = l.account WHERE l.frozen <> '' AND a.state = 'active'`)
 	setState    = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
 	raiseEpoch  = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
 	setLanguage = statement(`UPDATE accounts SET language = $1 WHERE id = $2`)
@@ -80,7 +81,8 @@ func (s *Accounts) addLink(ctx context.Context, accountID string, place int, l a
 		return err
 	}
 	_, err = s.db.exec(ctx, addLink, id, accountID, int64(place), l.Provider, l.Issuer, subject,
-		int64(l.Level), string(l.Basis), details, micros(l.First), micros(l.Last))
+		int64(l.Level), string(l.Basis), details, micros(l.First), micros(l.Last),
+		string(l.Frozen), int64(l.Before), micros(l.Checked), string(l.Standing))
 	if err != nil {
 		return err
 	}
@@ -173,14 +175,14 @@ func (s *Accounts) read(ctx context.Context, q *query, args ...any) ([]account.A
 // scan reads an account with one of its links, or with none.
 func (s *Accounts) scan(r row) (account.Account, error) {
 	var (
-		a                                     account.Account
-		l                                     account.Link
-		linkID                                string
-		subject, details                      []byte
-		created, level, firstLogin, lastLogin int64
+		a                                                      account.Account
+		l                                                      account.Link
+		linkID                                                 string
+		subject, details                                       []byte
+		created, level, firstLogin, lastLogin, before, checked int64
 	)
 	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created,
-		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin)
+		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin, &l.Frozen, &before, &checked, &l.Standing)
 	if err != nil {
 		return a, err
 	}
@@ -189,6 +191,7 @@ func (s *Accounts) scan(r row) (account.Account, error) {
 		return a, nil
 	}
 	l.Level, l.First, l.Last = identity.Proofing(level), instant(firstLogin), instant(lastLogin)
+	l.Before, l.Checked = identity.Proofing(before), instant(checked)
 	if err := s.db.keys.openLink(&l, linkID, subject, details); err != nil {
 		return a, err
 	}
@@ -211,7 +214,8 @@ func (s *Accounts) UpdateLink(ctx context.Context, id string, l account.Link) er
 		if err != nil {
 			return err
 		}
-		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), string(l.Basis), details, micros(l.Last), link); err != nil {
+		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), string(l.Basis), details, micros(l.Last),
+			string(l.Frozen), int64(l.Before), micros(l.Checked), string(l.Standing), link); err != nil {
 			return err
 		}
 		return s.updateIndexes(ctx, link, l, keys)
@@ -264,6 +268,12 @@ func (s *Accounts) SetState(ctx context.Context, id string, state account.State)
 // RaiseEpoch is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) RaiseEpoch(ctx context.Context, id string) error {
 	return s.db.must(ctx, identity.ErrNotFound, raiseEpoch, id)
+}
+
+// Frozen returns how many links of open accounts are frozen, for the operators'
+// screen.
+func (s *Accounts) Frozen(ctx context.Context) (int64, error) {
+	return one(ctx, s.db, frozenLinks, number)
 }
 
 // SetLanguage is of [account.Store]. An unknown account is [identity.ErrNotFound].

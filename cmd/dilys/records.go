@@ -120,6 +120,12 @@ func (s accountShow) Run(ctx context.Context, con console, c *cli) error {
 func showLink(con console, l account.Link) {
 	_, _ = fmt.Fprintf(con.out, "linked    %s, level %s, first %s, last %s, gave %v\n", l.Provider, l.Level,
 		l.First.Format(time.DateTime), l.Last.Format(time.DateTime), identity.Details{}.Changed(l.Details))
+	if l.Frozen != "" {
+		_, _ = fmt.Fprintf(con.out, "frozen    %s: it speaks for no record; its level was %s\n", l.Frozen, l.Before)
+	}
+	if l.Standing != identity.Living {
+		_, _ = fmt.Fprintf(con.out, "register  %s, as read on %s\n", l.Standing, l.Checked.Format(time.DateOnly))
+	}
 }
 
 type accountDisable struct {

@@ -49,6 +49,11 @@ type Link struct {
 	Details  identity.Details
 	First    time.Time // first login through it
 	Last     time.Time // latest login through it
+
+	Frozen   identity.Freeze   // why it stands for no record now; empty: it does
+	Before   identity.Proofing // of a frozen link: its level until then, to which a thaw takes it back
+	Checked  time.Time         // when the register was read last; zero: never since the proof
+	Standing identity.Standing // what the register said of the number then
 }
 
 // Own is the provider and issuer of what a patient gave and proved to ourselves: a
@@ -71,6 +76,17 @@ func (a Account) Best() (Link, bool) {
 		}
 	}
 	return best, best.Issuer != ""
+}
+
+// Frozen returns why the account stands for no record now, if it is so: one frozen
+// link is enough.
+func (a Account) Frozen() identity.Freeze {
+	for _, l := range a.Links {
+		if l.Frozen != "" {
+			return l.Frozen
+		}
+	}
+	return ""
 }
 
 // Details returns what the account goes by; the zero Details if nobody said
@@ -109,8 +125,8 @@ type Store interface {
 	ByNHSNumber(ctx context.Context, n identity.NHSNumber) ([]Account, error)
 	// ByContact returns every account that has a link with that contact.
 	ByContact(ctx context.Context, c identity.Contact) ([]Account, error)
-	// UpdateLink replaces what is kept of the link with that issuer and subject:
-	// provider, level, basis, details and last login. It returns
+	// UpdateLink replaces what is kept of the link with that issuer and subject: all
+	// but its first login. It returns
 	// [identity.ErrNotFound] when the account has no such link, and
 	// [identity.ErrConflict] for a number at P5 that another own link proved.
 	UpdateLink(ctx context.Context, id string, l Link) error
@@ -246,8 +262,12 @@ func (r *Accounts) refresh(ctx context.Context, a Account, answer identity.Answe
 func (l *Link) take(answer identity.Answer, at time.Time) []string {
 	details := l.Details.Refreshed(answer.Details)
 	changed := l.Details.Changed(details)
-	if answer.Level != l.Level && answer.Level > identity.P0 {
-		l.Level = answer.Level
+	level := &l.Level
+	if l.Frozen != "" { // what a provider says again thaws nothing
+		level = &l.Before
+	}
+	if answer.Level != *level && answer.Level > identity.P0 {
+		*level = answer.Level
 		changed = append(changed, "identity_proofing_level")
 	}
 	l.Provider, l.Details, l.Last = answer.Provider, details, at
@@ -270,11 +290,19 @@ func (r *Accounts) Disable(ctx context.Context, id, actor, reason string) error 
 	})
 }
 
-// Enable opens the doors again to an account that an operator disabled; a deleted
-// one stays deleted.
+// Enable opens the doors again to an account that an operator disabled, and gives a
+// frozen one its record back: people have looked. A deleted one stays deleted.
 func (r *Accounts) Enable(ctx context.Context, id, actor, reason string) error {
 	e := &audit.Event{Kind: audit.AccountEnabled, Actor: actor, Account: id, Reason: reason}
 	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
+		a, err := r.store.Account(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case a.State == Active && a.Frozen() != "":
+			e.Cause = string(a.Frozen())
+			return r.thaw(ctx, a)
+		}
 		return r.setState(ctx, id, Disabled, Active)
 	})
 }

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/audit"
 )
+
+// ErrFrozen says that the account speaks for no record until people have looked:
+// no proof raises it.
+var ErrFrozen = errors.New("the record is frozen")
 
 // SignUp is what a patient gave and proved in signing up.
 type SignUp struct {
@@ -30,6 +35,7 @@ func (r *Accounts) Open(ctx context.Context, s SignUp) (Account, error) {
 		Level: s.Level, Basis: s.Basis, Details: s.Details, First: now, Last: now,
 	}}}
 	if s.Level >= identity.P5 {
+		a.Links[0].Checked = now
 		if err := r.dropClaims(ctx, a.ID, s.Details.NHSNumber); err != nil {
 			return Account{}, err
 		}
@@ -67,6 +73,9 @@ func (r *Accounts) Raise(ctx context.Context, id string, d identity.Details, lev
 		return Account{}, identity.ErrDisabled
 	}
 	l := &a.Links[at]
+	if a.Frozen() != "" {
+		return Account{}, ErrFrozen
+	}
 	if level <= l.Level {
 		return a, nil
 	}
@@ -74,7 +83,7 @@ func (r *Accounts) Raise(ctx context.Context, id string, d identity.Details, lev
 		return Account{}, err
 	}
 	before := l.Details
-	l.Level, l.Basis, l.Details = level, basis, l.Details.Refreshed(d)
+	l.Level, l.Basis, l.Details, l.Checked, l.Standing = level, basis, l.Details.Refreshed(d), time.Time{}, identity.Living
 	if err := r.store.UpdateLink(ctx, id, *l); err != nil {
 		return Account{}, fmt.Errorf("raise the level: %w", err)
 	}
@@ -96,7 +105,7 @@ func (r *Accounts) dropClaims(ctx context.Context, id string, n identity.NHSNumb
 		if a.ID == id || !own || l.Level >= identity.P5 || l.Details.NHSNumber != n {
 			continue
 		}
-		l.Details.NHSNumber = identity.NHSNumber{}
+		l.Details.NHSNumber, l.Before = identity.NHSNumber{}, identity.P0 // of a frozen link too: a thaw has nothing to give back
 		if err := r.store.UpdateLink(ctx, a.ID, l); err != nil {
 			return fmt.Errorf("drop a claim of the number: %w", err)
 		}

@@ -367,6 +367,7 @@ func (r *Attempts) give(ctx context.Context, a Attempt, evidence identity.Eviden
 	case !a.raises(seat) && seat.Session.Epoch == acc.Epoch:
 		evidence = seat.Session.Evidence
 	}
+	evidence.Frozen = acc.Frozen()
 	// An epoch that Admit has raised says that the old evidence is no longer true:
 	// the session goes on with the new one alone.
 	s := *seat.Session
@@ -378,6 +379,7 @@ func (r *Attempts) give(ctx context.Context, a Attempt, evidence identity.Eviden
 }
 
 func (r *Attempts) open(ctx context.Context, a Attempt, acc account.Account, seat Seat, e identity.Evidence) (Login, error) {
+	e.Frozen = acc.Frozen()
 	secret, s, err := r.sessions.Open(ctx, session.Session{
 		Account: acc.ID, Epoch: acc.Epoch, Browser: seat.Browser, Limits: r.limitsOf(a),
 		Shared: a.Shared, InApp: a.InApp, Age: acc.Details().Age(r.now()),

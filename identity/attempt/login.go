@@ -280,8 +280,12 @@ func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way 
 // finish gives the session of a login whose factors were all right, in one act.
 func (r *Attempts) finish(ctx context.Context, s SecondStep, use identity.Use, means identity.Means, remember bool, seat Seat) (Login, error) {
 	var login Login
+	reading, err := r.readAgain(ctx, s.Account)
+	if err != nil {
+		return Login{}, err
+	}
 	e := &audit.Event{Actor: audit.Patient}
-	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
+	err = r.ledger.Act(ctx, e, func(ctx context.Context) error {
 		acc, err := r.accounts.Account(ctx, s.Account)
 		if err != nil {
 			return err
@@ -294,6 +298,11 @@ func (r *Attempts) finish(ctx context.Context, s SecondStep, use identity.Use, m
 		}
 		if acc, err = r.accounts.Remember(ctx, acc, s.Trip.Language); err != nil {
 			return err
+		}
+		if reading != nil {
+			if acc, err = r.accounts.Read(ctx, acc, *reading); err != nil {
+				return err
+			}
 		}
 		link, _ := acc.Own()
 		own := identity.Own{Level: link.Level, Basis: link.Basis, Password: identity.Use{Level: s.Level, At: s.At}, Possession: use, Means: means}

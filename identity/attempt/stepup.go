@@ -78,7 +78,11 @@ func (r *Attempts) Offers(ctx context.Context, s session.Session, reach map[stri
 	if err != nil {
 		return nil, err
 	}
-	return append(own, r.providerOffers(acc, reach)...), nil
+	all := append(own, r.providerOffers(acc, reach)...)
+	for i := range all {
+		all[i].Proves.Frozen = acc.Frozen()
+	}
+	return all, nil
 }
 
 func (r *Attempts) providerOffers(acc account.Account, reach map[string][]identity.Trust) []Offer {
@@ -237,7 +241,7 @@ func (r *Attempts) stepUp(ctx context.Context, seat Seat, w Way, proves identity
 		}
 		added := ownStanding(acc)
 		added.Possession, added.Means = proves.Possession, proves.Means
-		offer := Offer{Way: w, Proves: identity.Evidence{Own: added, Frozen: now.Session.Evidence.Frozen}}
+		offer := Offer{Way: w, Proves: identity.Evidence{Own: added, Frozen: acc.Frozen()}}
 		secret, s, err := r.sessions.Raise(ctx, *now.Session, seat.Secret, offer.Onto(now.Session.Evidence))
 		login = Login{Secret: secret, Session: s}
 		return err

@@ -30,6 +30,7 @@ const (
 	AccountSignedOut    Kind = "account.signed-out"   // every session ended at once
 	AccountLookedUp     Kind = "account.looked-up"    // an operator read an account
 	AccountAlarmed      Kind = "account.alarmed"      // the patient said of an event that it was not them; Cause is its kind
+	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why
 	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown
 	TokensIssued        Kind = "portal.tokens-issued" // a portal exchanged its code
 	CodeReused          Kind = "portal.code-reused"   // a second use: what the first got is revoked

@@ -18,6 +18,8 @@ type Account struct {
 	Sessions    []Session         // where the patient is logged in, this one too
 	Own         *Own              // what a patient has who signed up here; nil: one who came by a provider
 	ActivityURL string            // where what happened is told; empty: not offered
+	Frozen      bool              // the account speaks for no record until people have looked
+	Moved       bool              // the register says that the patient is registered elsewhere by now
 	NotNumber   string            // where "this is not my number" is told; empty: not offered
 	NotRecord   string            // where "this is not my record" is told; empty: not offered
 }
@@ -35,7 +37,6 @@ type Own struct {
 	CardDeclined  time.Time // when the patient took the risk of having none
 	PhoneOff      bool      // too many codes to it were wrong: it opens nothing
 	Browsers      []Browser // those that are remembered
-	Frozen        bool      // the link to the record is frozen, as it may be another person's
 	HeldChannel   identity.Channel
 	HeldUntil     time.Time // when a change of that channel's address takes place; zero: none is waiting
 }

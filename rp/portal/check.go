@@ -204,7 +204,11 @@ func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s 
 	if !identity.OldEnough(s.Age, d.minimumAge, d.floor()) {
 		return CheckAnswer{Status: http.StatusForbidden, Cause: "under-age"}, nil
 	}
-	if rule, unmet := d.unmet(s.Assessment, p.now()); unmet {
+	rule, unmet := d.unmet(s.Assessment, p.now())
+	switch {
+	case unmet && s.Evidence.Frozen != "" && !s.Trust.SatisfiesAny(rule.Trust): // people must look first
+		return CheckAnswer{Status: http.StatusForbidden, Cause: "record-frozen"}, nil
+	case unmet:
 		return p.insufficient(r, rule), nil
 	}
 	var err error

@@ -128,6 +128,25 @@ var accountRules = []rule{
 		k.ok(err)
 		k.same(got, a)
 	}},
+	{"a frozen link is read back whole, and its number is another's to prove", func(k *kit) {
+		own := func(subject string) account.Link {
+			l := link(subject)
+			l.Provider, l.Issuer, l.Level, l.Basis = account.Own, account.Own, identity.P5, identity.BasisRegister
+			return l
+		}
+		first, second := patient(own("one@example.com")), patient(own("two@example.com"))
+		k.ok(k.Accounts.Create(k.ctx, first))
+		k.is(k.Accounts.Create(k.ctx, second), identity.ErrConflict)
+		l := &first.Links[0]
+		l.Frozen, l.Before, l.Level, l.Checked, l.Standing = identity.FrozenNotMyNumber, identity.P5, identity.P0, epoch.Add(time.Hour), identity.Moved
+		k.ok(k.Accounts.UpdateLink(k.ctx, first.ID, *l))
+		got, err := k.Accounts.Account(k.ctx, first.ID)
+		k.ok(err)
+		k.same(got, first)
+		k.ok(k.Accounts.Create(k.ctx, second))
+		l.Frozen, l.Before, l.Level = "", identity.P0, identity.P5
+		k.is(k.Accounts.UpdateLink(k.ctx, first.ID, *l), identity.ErrConflict)
+	}},
 	{"another account's link is not updated", func(k *kit) {
 		a, b := patient(link("one")), patient(link("two"))
 		k.ok(k.Accounts.Create(k.ctx, a))

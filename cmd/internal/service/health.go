@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dilys-id/dilys/rp/provider"
@@ -16,6 +17,8 @@ type health struct {
 
 	mu    sync.Mutex
 	parts map[string]part
+
+	frozen atomic.Int64 // records, as last counted
 }
 
 type part struct {
@@ -54,7 +57,7 @@ func (h *health) dependency(name, patients, runbook string) Dependency {
 func (s *Service) Status() Status {
 	database := s.health.dependency("database", "a page that says: try again, nothing was lost; checks answer 503", "R2")
 	status := Status{
-		Version: s.options.Version, Started: s.health.started, Ready: database.State == OK,
+		Version: s.options.Version, Started: s.health.started, Ready: database.State == OK, FrozenRecords: s.health.frozen.Load(),
 		Dependencies: []Dependency{
 			database,
 			s.health.dependency("database writes", "pages and checks go on; logging in and out says: try again, nothing was lost", "R6"),

@@ -20,6 +20,7 @@ type meters struct {
 	up       *prometheus.GaugeVec
 	ready    prometheus.Gauge
 	messages *prometheus.CounterVec
+	frozen   prometheus.Gauge
 }
 
 func newMeters() *meters {
@@ -39,7 +40,10 @@ func newMeters() *meters {
 	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dilys_messages_total", Help: "What became of messages to patients, by channel and kind.",
 	}, []string{"what", "channel", "kind"})
-	m.registry.MustRegister(m.requests, m.up, m.ready, m.messages, collectors.NewGoCollector(),
+	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "dilys_frozen_records", Help: "Accounts that speak for no record until people have looked.",
+	})
+	m.registry.MustRegister(m.frozen, m.requests, m.up, m.ready, m.messages, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -60,6 +64,7 @@ func (m *meters) handler(status func() Status) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := status()
 		m.ready.Set(truth(s.Ready))
+		m.frozen.Set(float64(s.FrozenRecords))
 		for _, d := range s.Dependencies {
 			m.up.WithLabelValues(d.Name).Set(map[State]float64{OK: 1, Slow: 0.5, Down: 0}[d.State])
 		}

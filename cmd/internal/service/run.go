@@ -93,6 +93,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{fadeEvery, s.fade},
 		{rekeyEvery, s.rekey},
 		{watchEvery, s.watch},
+		{fadeEvery, s.countFrozen},
 		{watchEvery, s.refreshProviders},
 	} {
 		busy.Go(func() {
@@ -165,6 +166,18 @@ func (s *Service) rekey(ctx context.Context) {
 	}
 	if err = errors.Join(err, resealErr); err != nil && ctx.Err() == nil {
 		s.options.Log.Error("rekey", "error", err.Error(), "runbook", "R2")
+	}
+}
+
+// countFrozen tells the operators' screen how many records wait for people. Each one
+// has its event, whose reference the patient was shown.
+func (s *Service) countFrozen(ctx context.Context) {
+	n, err := s.DB.Accounts().Frozen(ctx)
+	if err != nil {
+		return // the watch of the database tells it
+	}
+	if before := s.health.frozen.Swap(n); n > before {
+		s.options.Log.Warn("records frozen", "count", n, "runbook", "R13")
 	}
 }
 

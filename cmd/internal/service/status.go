@@ -37,6 +37,9 @@ type Status struct {
 	Started      time.Time    `json:"started"`
 	Ready        bool         `json:"ready"` // sessions can be checked and pages shown
 	Dependencies []Dependency `json:"dependencies"`
+
+	// FrozenRecords is how many accounts speak for no record until people have looked.
+	FrozenRecords int64 `json:"frozen_records"`
 }
 
 // Healthy reports whether nothing needs an operator.
@@ -66,6 +69,9 @@ func (s Status) Write(w io.Writer) error {
 				fmt.Fprintf(&b, "      %-9s %s\n", line.label+":", line.text)
 			}
 		}
+	}
+	if s.FrozenRecords > 0 {
+		fmt.Fprintf(&b, "\nfrozen records: %d, which wait for people to look (runbook: R13)\n", s.FrozenRecords)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -283,12 +283,14 @@ func ownAccounts(in frameAt, own page.Account) []Sample {
 	links := page.Own{EmailURL: "/account/email", PhoneURL: "/account/phone", ActivationURL: "/account/activation", CardURL: "/account/second-way"}
 	held, frozen, empty := links, links, links
 	held.HeldChannel, held.HeldUntil, held.CardDeclined = identity.ByEmail, Now.Add(24*time.Hour), Now.Add(-50*time.Hour)
-	frozen.Frozen, frozen.HeldChannel, frozen.HeldUntil = true, identity.BySMS, Now.Add(24*time.Hour)
+	frozen.HeldChannel, frozen.HeldUntil = identity.BySMS, Now.Add(24*time.Hour)
 	empty.CardMade, empty.PhoneOff, empty.ActivationURL = Now.Add(-100*24*time.Hour), true, ""
+	cut := with(identity.P0, []identity.Reason{identity.ReasonFrozen, identity.ReasonOwnActivation, identity.ReasonPassword}, frozen)
+	cut.Frozen, own.Moved = true, true
 	return []Sample{
 		{"account-own-p5", in("/account"), own},
 		{"account-own-p0", in("/account"), with(identity.P0, []identity.Reason{identity.ReasonOwnP0, identity.ReasonPassword, identity.ReasonBrowser}, held)},
-		{"account-own-frozen", in("/account"), with(identity.P0, []identity.Reason{identity.ReasonFrozen, identity.ReasonOwnActivation, identity.ReasonPassword}, frozen)},
+		{"account-own-frozen", in("/account"), cut},
 		{"account-own-p9", in("/account"), with(identity.P9, []identity.Reason{identity.ReasonOwnDocuments, identity.ReasonPassword, identity.ReasonCard}, empty)},
 	}
 }
