@@ -37,6 +37,11 @@ func (s *Server) account(v *visit) error {
 		if content.Own, err = v.ownThings(acc.ID); err != nil {
 			return err
 		}
+		if content.Frozen { // nothing raises it before people have looked
+			content.Own.ActivationURL = ""
+		} else if own.Level < identity.P5 && v.attempts.LinkageOffered() {
+			content.Own.LinkageURL = "/account/linkage"
+		}
 	case linked:
 		content.Provider = v.providerWords(best.Provider)
 	}

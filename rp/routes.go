@@ -63,6 +63,8 @@ func (s *Server) router() http.Handler {
 		{"/account/second-way/done", post, s.cardDone},
 		{"/account/activation", get, s.activation},
 		{"/account/activation", post, s.giveActivation},
+		{"/account/linkage", get, s.linkage},
+		{"/account/linkage", post, s.giveLinkage},
 		{"/account/browsers", post, s.forgetBrowser},
 		{"/account/not-my-number", get, s.notMine},
 		{"/account/not-my-number", post, s.giveNotMine},

@@ -45,7 +45,7 @@ func (r *Attempts) Hand(ctx context.Context, seat Seat, typed identity.Secret) (
 	var login Login
 	e := &audit.Event{Kind: audit.SessionRaised, Actor: audit.Patient, Account: seat.Session.Account, Session: seat.Session.Handle}
 	err = r.ledger.Act(ctx, e, func(ctx context.Context) (err error) {
-		login, err = r.raiseBy(ctx, seat, handed, entry, e)
+		login, err = r.raiseBy(ctx, seat, raise{handed.Kind.Level(), handedBases[handed.Kind], entry}, e)
 		return err
 	})
 	return login, err
@@ -63,8 +63,15 @@ func (r *Attempts) handedEntry(ctx context.Context, h factor.Handed) (identity.E
 	return entry, err
 }
 
+// raise is what evidence that the practice gave lifts an account to.
+type raise struct {
+	level identity.Proofing
+	basis identity.Basis
+	entry identity.Entry
+}
+
 // raiseBy raises account, factors and session inside the act.
-func (r *Attempts) raiseBy(ctx context.Context, seat Seat, h factor.Handed, entry identity.Entry, e *audit.Event) (Login, error) {
+func (r *Attempts) raiseBy(ctx context.Context, seat Seat, by raise, e *audit.Event) (Login, error) {
 	seat, err := r.present(ctx, seat)
 	if err != nil {
 		return Login{}, err
@@ -80,27 +87,26 @@ func (r *Attempts) raiseBy(ctx context.Context, seat Seat, h factor.Handed, entr
 		return Login{}, identity.ErrDisabled
 	}
 	link, _ := acc.Own()
-	if !entry.BirthDate.IsZero() && entry.BirthDate != link.Details.BirthDate {
+	if !by.entry.BirthDate.IsZero() && by.entry.BirthDate != link.Details.BirthDate {
 		return Login{}, identity.ErrForeign // the code of somebody else
 	}
-	level, basis := h.Kind.Level(), handedBases[h.Kind]
-	if acc, err = r.accounts.Raise(ctx, acc.ID, identity.Details{NHSNumber: entry.NHSNumber}, level, basis); err != nil {
+	if acc, err = r.accounts.Raise(ctx, acc.ID, identity.Details{NHSNumber: by.entry.NHSNumber}, by.level, by.basis); err != nil {
 		return Login{}, err
 	}
-	if err := r.raiseFactors(ctx, *seat.Session, level); err != nil {
+	if err := r.raiseFactors(ctx, *seat.Session, by.level); err != nil {
 		return Login{}, err
 	}
 	evidence := seat.Session.Evidence
-	evidence.Own = evidence.Own.Raised(level, basis)
+	evidence.Own = evidence.Own.Raised(by.level, by.basis)
 	secret, s, err := r.sessions.Raise(ctx, *seat.Session, seat.Secret, evidence)
 	if err != nil {
 		return Login{}, err
 	}
-	e.Cause = string(basis)
+	e.Cause = string(by.basis)
 	if err := r.tellAll(ctx, acc, outbox.LevelRaised); err != nil {
 		return Login{}, err
 	}
-	return Login{Secret: secret, Session: s}, r.tellEntry(ctx, entry, link.Details)
+	return Login{Secret: secret, Session: s}, r.tellEntry(ctx, by.entry, link.Details)
 }
 
 // raiseFactors lets the factors that opened the session rise with it, and no other:

@@ -35,6 +35,7 @@ type Rules struct {
 	Practices    []string // ODS codes; empty: any
 	TestNumbers  bool     // NHS numbers in the 9… range
 	ContactProof bool     // a proved contact counts where the register can't be asked whose else it is
+	Linkage      bool     // the register holds the GP linkage details that practices give
 	Organisation []string // words that no password may be
 }
 

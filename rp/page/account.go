@@ -31,6 +31,7 @@ type Own struct {
 	PhoneURL      string // where the number is changed, or given
 	PasswordURL   string
 	ActivationURL string // where a code from staff is given
+	LinkageURL    string // where the details of a practice's letter are given
 	CardURL       string // where a card is made
 	CardLeft      int    // codes left on it
 	CardMade      time.Time

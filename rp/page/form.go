@@ -39,6 +39,7 @@ var faultKeys = []string{
 	"fault.card-code", "fault.card-code-empty",
 	"fault.handed-empty", "fault.handed-wrong", "fault.handed-expired", "fault.handed-spent", "fault.handed-conflict",
 	"fault.password-empty", "fault.password-too-short", "fault.password-too-long", "fault.password-common", "fault.password-context",
+	"fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
 	"fault.credentials", FaultLocked, "fault.busy",
 }
 
@@ -161,6 +162,8 @@ var inputs = map[string]input{
 	"postcode":        {Name: "postcode", Auto: "postal-code", Caps: "characters", Class: "nhsuk-u-width-one-third"},
 	"code":            {Name: "code", Auto: "one-time-code", Mode: "numeric", Class: "nhsuk-input--code nhsuk-input--width-10"},
 	"card_code":       {Name: "card_code", Auto: "one-time-code", Caps: "characters", Class: "nhsuk-input--code nhsuk-input--width-10 dilys-long-code"},
+	"gp_account_id":   {Name: "gp_account_id", Auto: "off", Caps: "none", Class: "nhsuk-u-width-two-thirds"},
+	"gp_linkage_key":  {Name: "gp_linkage_key", Auto: "off", Caps: "none", Class: "nhsuk-u-width-two-thirds"},
 	"activation_code": {Name: "activation_code", Auto: "one-time-code", Caps: "characters", Class: "nhsuk-input--code nhsuk-input--width-10 dilys-long-code"},
 	"helper_email":    {Name: "helper_email", Type: "email", Auto: "off"},
 	"helper_phone":    {Name: "helper_phone", Type: "tel", Auto: "off", Class: "nhsuk-u-width-two-thirds"},

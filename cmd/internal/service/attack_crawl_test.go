@@ -333,6 +333,7 @@ var crawl = map[string][]sent{
 	"/account/activation":      {{http.MethodGet, "/account/activation", nil, false, 303, ""}, {http.MethodPost, "/account/activation", url.Values{}, true, 404, ""}},
 	"/account/not-my-number":   {{http.MethodGet, "/account/not-my-number", nil, false, 303, ""}, {http.MethodGet, "/account/not-my-number", nil, true, 200, ""}, {http.MethodPost, "/account/not-my-number", url.Values{}, true, 200, ""}},
 	"/account/not-my-record":   {{http.MethodGet, "/account/not-my-record", nil, true, 200, ""}, {http.MethodPost, "/account/not-my-record", url.Values{}, false, 303, ""}},
+	"/account/linkage":         {{http.MethodGet, "/account/linkage", nil, false, 303, ""}, {http.MethodGet, "/account/linkage", nil, true, 404, ""}, {http.MethodPost, "/account/linkage", url.Values{}, true, 404, ""}},
 	"/account/sessions":        {{http.MethodPost, "/account/sessions", url.Values{"others": {"yes"}}, false, 303, ""}, {http.MethodPost, "/account/sessions", url.Values{"session": {"x"}}, true, 303, ""}},
 	"/account/activity":        {{http.MethodGet, "/account/activity", nil, false, 303, ""}, {http.MethodGet, "/account/activity", nil, true, 200, ""}},
 	"/account/activity/not-me": {{http.MethodGet, "/account/activity/not-me", nil, false, 303, ""}, {http.MethodGet, "/account/activity/not-me?event=x", nil, true, 404, ""}, {http.MethodPost, "/account/activity/not-me", url.Values{"event": {"x"}}, true, 404, ""}},

@@ -205,3 +205,79 @@ func TestAFrozenRecordIsNotRaised(t *testing.T) {
 		t.Errorf("the code was spent for nothing: %d", p.StatusCode)
 	}
 }
+
+// The letter of a practice raises to P5, and only whom it was given to.
+func TestLinkage(t *testing.T) {
+	const id, key = "7041776", "Ab3-linkage-Key"
+	letter := url.Values{"gp_account_id": {id}, "gp_linkage_key": {" " + key + " "}}
+	for name, row := range map[string]struct {
+		who    func(*applicant)
+		says   func(*store.RegisterRow)
+		form   url.Values
+		raised bool
+	}{
+		"her own letter":                     {form: letter, raised: true},
+		"another key":                        {form: url.Values{"gp_account_id": {id}, "gp_linkage_key": {strings.ToLower(key)}}},
+		"another account id":                 {form: url.Values{"gp_account_id": {"7041777"}, "gp_linkage_key": {key}}},
+		"the letter of another person":       {form: letter, who: func(a *applicant) { a.day = "18" }},
+		"the letter of another name":         {form: letter, who: func(a *applicant) { a.family = "Arall" }},
+		"an entry without linkage details":   {form: letter, says: func(r *store.RegisterRow) { r.GPAccountID, r.GPLinkageKey = "", "" }},
+		"an entry whose patient died":        {form: letter, says: func(r *store.RegisterRow) { r.Standing = identity.Died }},
+		"an entry that is protected":         {form: letter, says: func(r *store.RegisterRow) { r.Protected = true }},
+		"a number that the register has not": {form: letter, says: func(r *store.RegisterRow) { r.NHSNumber, _ = identity.ParseNHSNumber("9991000070") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a := newTown(t), gwen()
+			a.phone = "07700900999" // not on the entry, so that the sign-up ends at P0
+			if row.who != nil {
+				row.who(&a)
+			}
+			w.says(gwensRow(t, func(r *store.RegisterRow) {
+				r.GPAccountID, r.GPLinkageKey = id, key
+				if row.says != nil {
+					row.says(r)
+				}
+			}))
+			b := w.signUp(a)
+			if got := b.trust(); got != "P0.Cp.Cd" {
+				t.Fatalf("before: wanted P0.Cp.Cd, got %s", got)
+			}
+			if !strings.Contains(b.get("/account").body, "/account/linkage") || b.get("/account/linkage").StatusCode != http.StatusOK {
+				t.Fatal("the letter is not asked for")
+			}
+			before := b.keeps("dilys")
+			p := b.post("/account/linkage", row.form)
+			if !row.raised {
+				if p.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(p.body, "could not confirm") || b.trust() != "P0.Cp.Cd" || strings.Contains(p.body, key) {
+					t.Errorf("wanted one neutral refusal, got %d and %s", p.StatusCode, b.trust())
+				}
+				return
+			}
+			if p.StatusCode != http.StatusSeeOther || b.trust() != "P5.Cp.Cd" || b.keeps("dilys") == before {
+				t.Errorf("wanted P5.Cp.Cd under a new secret, got %d and %s", p.StatusCode, b.trust())
+			}
+		})
+	}
+}
+
+// Guesses at a letter are counted on the entry, whoever makes them, and close no code
+// that staff handed over.
+func TestGuessesAtALetterAreCountedOnTheEntry(t *testing.T) {
+	w, a := newTown(t), gwen()
+	w.says(gwensRow(t, func(r *store.RegisterRow) { r.GPAccountID, r.GPLinkageKey = "7041776", "key" }))
+	a.phone = "07700900999"
+	b := w.signUp(a)
+	var last page
+	for range 30 {
+		last = b.post("/account/linkage", url.Values{"gp_account_id": {"7041776"}, "gp_linkage_key": {"guess"}})
+	}
+	if last.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("wanted the guesses stopped, got %d", last.StatusCode)
+	}
+	if p := b.post("/account/linkage", url.Values{"gp_account_id": {"7041776"}, "gp_linkage_key": {"key"}}); p.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a guess was judged while the entry was closed: %d", p.StatusCode)
+	}
+	if p := b.post("/account/activation", url.Values{"activation_code": {w.handed("9991000003")}}); p.StatusCode != http.StatusSeeOther || b.trust() != "P5.Cp.Cd" {
+		t.Errorf("the counter closed an activation code: %d", p.StatusCode)
+	}
+}

@@ -24,6 +24,7 @@ var causes = map[string]string{
 	"callback-used":        "the answer had been used before: the back button, or a reload",
 	"unknown-provider":     "the address names a provider that is not configured",
 	"no-provider-settings": "the provider has no settings page that we could lead to",
+	"linkage-refused":      "the details of the practice's letter did not match the register; the fields say which class failed",
 	"record-frozen":        "the account speaks for no record until people have looked at it: `accounts show` says why, `accounts enable` or `accounts renumber` ends it",
 	"event-unknown":        "the address names an event that is not one of the account's last",
 	"patient-alarm":        "the patient said that something on the account was not them: everything open was ended",

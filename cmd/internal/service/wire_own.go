@@ -43,7 +43,7 @@ func (s *Service) own() (attempt.Own, error) {
 	}
 	own.Register, err = s.register()
 	if s.Config.Register != nil {
-		own.Rules.ContactProof = s.Config.Register.ContactProof
+		own.Rules.ContactProof, own.Rules.Linkage = s.Config.Register.ContactProof, s.Config.Register.Kind == kindIndex
 	}
 	return own, err
 }

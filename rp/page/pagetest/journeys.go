@@ -142,6 +142,11 @@ func activities(at frameAt) []Sample {
 		{"activity-nothing", frame, page.Activity{}},
 		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
 		{"not-me-done", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2", Own: true}},
+		{"linkage", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{}},
+		{"linkage-faults", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{
+			AskNumber: true, Number: "999 12", Faults: faults("nhs_number", "fault.nhs-number-too-short", "gp_account_id", "fault.gp-account-id", "gp_linkage_key", "fault.gp-linkage-key"),
+		}},
+		{"linkage-refused", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{Reference: "DIL-7F3K-Q2", Faults: faults("gp_linkage_key", "fault.linkage")}},
 		{"not-me-done-provider", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2"}},
 	}
 }
