@@ -50,7 +50,7 @@ func (s *Server) account(v *visit) error {
 
 // ownThings is what a patient has here who signed up here.
 func (v *visit) ownThings(id string) (*page.Own, error) {
-	card, err := v.attempts.Card(v.r.Context(), id)
+	f, err := v.attempts.Factors(v.r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (v *visit) ownThings(id string) (*page.Own, error) {
 		return nil, err
 	}
 	own := &page.Own{
-		ActivationURL: "/account/activation", CardURL: "/account/second-way", CardLeft: card.Left, CardMade: card.Made, CardDeclined: card.Declined,
-		PasswordURL: "/recover",
+		ActivationURL: "/account/activation", TwoStepURL: twoStepPath, TwoStep: len(f.Ways()) > 0, PhoneOff: f.Phone.Off,
+		CardURL: cardPath, CardLeft: f.Card.Left, CardMade: f.Card.Made, CardDeclined: f.Card.Declined, PasswordURL: "/recover",
 	}
 	for _, b := range browsers {
 		if !b.Remembered.IsZero() {

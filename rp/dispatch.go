@@ -22,6 +22,8 @@ func (v *visit) dispatch(step attempt.Step, departure string) error {
 		return v.redirect(startAgain(step.Return))
 	case attempt.StepCode:
 		return v.redirect("/login/email/code")
+	case attempt.StepApp:
+		return v.redirect("/login/email/app")
 	case attempt.StepCard:
 		return v.redirect("/login/email/card")
 	case attempt.StepSignUp:

@@ -82,7 +82,7 @@ func (s *Server) logInByEmail(v *visit) error {
 		content.LockedUntil = locked.Until
 		return v.show(http.StatusTooManyRequests, content)
 	case err != nil:
-		return v.ownTurnedAway(a, err)
+		return v.codeLimit(a, err)
 	}
 	return v.arrived(browser, login, shared)
 }
@@ -153,13 +153,13 @@ func (v *visit) second() (attempt.SecondStep, error) {
 	return s, err
 }
 
-// loginCode asks for the texted code (GET /login/email/code).
+// loginCode asks for the code that was sent (GET /login/email/code).
 func (s *Server) loginCode(v *visit) error {
 	due, err := v.second()
 	if err != nil {
 		return err
 	}
-	if due.Way != attempt.WayPhone {
+	if due.Way != attempt.WayPhone && due.Way != attempt.WayEmail {
 		return v.dispatch(due.Next(), "")
 	}
 	return v.show(http.StatusOK, v.loginCodePage(due))
@@ -167,42 +167,118 @@ func (s *Server) loginCode(v *visit) error {
 
 func (v *visit) loginCodePage(due attempt.SecondStep, faults ...page.Fault) page.Code {
 	content := page.Code{
-		Purpose: page.CodeLogin, Action: "/login/email/code", Remember: !due.Trip.Shared,
-		LostPhoneURL: "/login/email/lost-phone", Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
+		Purpose: page.CodeLogin, Remember: due.Remembers(due.Way), Others: otherLogins(due, due.Way), LostPhoneURL: lostPhonePath,
+		Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
 	}
-	if due.Ways.Has(attempt.WayCard) {
-		content.CardURL = "/login/email/card"
+	if due.Way == attempt.WayEmail {
+		content.Purpose, content.LostPhoneURL = page.CodeLoginEmail, ""
 	}
 	return content
 }
 
-// giveLoginCode judges the texted code, or sends a new one (POST /login/email/code).
+const lostPhonePath = "/login/email/lost-phone"
+
+// otherLogins are the ways beside that one, where each is asked for. A text that was
+// not sent yet is sent by a form.
+func otherLogins(due attempt.SecondStep, than attempt.Way) []page.OtherWay {
+	return otherWays(due.Ways, than, due.SentAt.IsZero(), map[attempt.Way]string{
+		attempt.WayApp: "/login/email/app", attempt.WayPhone: "/login/email/code", attempt.WayCard: "/login/email/card",
+	})
+}
+
+func otherWays(ways attempt.Ways, than attempt.Way, unsent bool, at map[attempt.Way]string) []page.OtherWay {
+	var others []page.OtherWay
+	for _, w := range ways {
+		if w != than && at[w] != "" {
+			others = append(others, page.OtherWay{Way: page.ProofWay(w), URL: at[w], Send: w == attempt.WayPhone && unsent})
+		}
+	}
+	return others
+}
+
+// giveLoginCode judges the code that was sent, or sends a new one
+// (POST /login/email/code).
 func (s *Server) giveLoginCode(v *visit) error {
 	due, err := v.second()
 	if err != nil {
 		return err
 	}
 	if v.field("resend") != "" {
-		if due, err = v.attempts.ResendLogin(v.r.Context(), v.browser); err != nil {
-			if wait := (*attempt.Wait)(nil); errors.As(err, &wait) {
-				return v.waitForCode(wait)
-			}
-			return err
-		}
-		content := v.loginCodePage(due)
-		content.Sent = true
-		return v.show(http.StatusOK, content)
+		return v.resendLogin(due)
 	}
+	way := due.Way
+	if way != attempt.WayEmail {
+		way = attempt.WayPhone
+	}
+	return v.giveSecond(due, way, "code", func(f ...page.Fault) page.Content { return v.loginCodePage(due, f...) })
+}
+
+func (v *visit) resendLogin(before attempt.SecondStep) error {
+	due, err := v.attempts.ResendLogin(v.r.Context(), v.browser)
+	if wait := (*attempt.Wait)(nil); errors.As(err, &wait) {
+		return v.waitForCode(wait)
+	}
+	if err != nil {
+		return v.codeLimit(before.Trip, err)
+	}
+	content := v.loginCodePage(due)
+	content.Sent = !before.SentAt.IsZero()
+	return v.show(http.StatusOK, content)
+}
+
+// giveSecond judges what was typed into that field as the second factor of that way.
+func (v *visit) giveSecond(due attempt.SecondStep, way attempt.Way, field string, again func(...page.Fault) page.Content) error {
 	browser := identity.NewToken()
-	login, err := v.attempts.GiveSecond(
-		v.r.Context(), v.browser, attempt.WayPhone, identity.Secret(v.field("code")), v.field("remember") != "", v.seatWith(browser))
-	if key := codeFault(err); key != "" {
-		return v.show(http.StatusUnprocessableEntity, v.loginCodePage(due, page.Fault{Field: "code", Key: key}))
+	typed := identity.Secret(v.field(field))
+	login, err := v.attempts.GiveSecond(v.r.Context(), v.browser, way, typed, v.field("remember") != "", v.seatWith(browser))
+	if key := proofFault(way, err); key != "" {
+		return v.show(http.StatusUnprocessableEntity, again(page.Fault{Field: field, Key: key}))
 	}
 	if err != nil {
 		return v.codeLimit(due.Trip, err)
 	}
 	return v.arrived(browser, login, due.Trip.Shared)
+}
+
+// proofFault names what is told of a code that was not taken.
+func proofFault(way attempt.Way, err error) string {
+	key := codeFault(err)
+	switch {
+	case key == "":
+		return ""
+	case way == attempt.WayCard:
+		return "fault.card-code"
+	case way == attempt.WayApp && !errors.Is(err, code.ErrMalformed):
+		return "fault.app-code"
+	}
+	return key
+}
+
+// loginApp asks for a code of the authenticator app (GET /login/email/app).
+func (s *Server) loginApp(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	if !due.Ways.Has(attempt.WayApp) {
+		return v.dispatch(due.Next(), "")
+	}
+	return v.show(http.StatusOK, loginAppPage(due))
+}
+
+func loginAppPage(due attempt.SecondStep, faults ...page.Fault) page.AppCode {
+	return page.AppCode{
+		LogsIn: true, Remember: due.Remembers(attempt.WayApp), Others: otherLogins(due, attempt.WayApp), LostURL: lostPhonePath, Faults: faults,
+	}
+}
+
+// giveLoginApp judges a code of the authenticator app (POST /login/email/app).
+func (s *Server) giveLoginApp(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	return v.giveSecond(due, attempt.WayApp, "code", func(f ...page.Fault) page.Content { return loginAppPage(due, f...) })
 }
 
 // codeLimit puts too many wrong codes into a page.
@@ -225,15 +301,14 @@ func (s *Server) loginCard(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, v.loginCardPage(due))
+	if !due.Ways.Has(attempt.WayCard) {
+		return v.dispatch(due.Next(), "")
+	}
+	return v.show(http.StatusOK, loginCardPage(due))
 }
 
-func (v *visit) loginCardPage(due attempt.SecondStep, faults ...page.Fault) page.CardCode {
-	content := page.CardCode{Action: "/login/email/card", LogsIn: true, LostURL: "/login/email/lost-phone", Faults: faults}
-	if due.Ways.Has(attempt.WayPhone) {
-		content.PhoneURL = "/login/email/code"
-	}
-	return content
+func loginCardPage(due attempt.SecondStep, faults ...page.Fault) page.CardCode {
+	return page.CardCode{LogsIn: true, Others: otherLogins(due, attempt.WayCard), LostURL: lostPhonePath, Faults: faults}
 }
 
 // giveLoginCard judges a code of the printed card (POST /login/email/card).
@@ -242,21 +317,23 @@ func (s *Server) giveLoginCard(v *visit) error {
 	if err != nil {
 		return err
 	}
-	browser := identity.NewToken()
-	login, err := v.attempts.GiveSecond(
-		v.r.Context(), v.browser, attempt.WayCard, identity.Secret(v.field("card_code")), false, v.seatWith(browser))
-	if key := codeFault(err); key != "" {
-		return v.show(http.StatusUnprocessableEntity, v.loginCardPage(due, page.Fault{Field: "card_code", Key: "fault.card-code"}))
-	}
-	if err != nil {
-		return v.codeLimit(due.Trip, err)
-	}
-	return v.arrived(browser, login, due.Trip.Shared)
+	return v.giveSecond(due, attempt.WayCard, "card_code", func(f ...page.Fault) page.Content { return loginCardPage(due, f...) })
 }
 
 // lostPhone says what helps without the phone (GET /login/email/lost-phone).
 func (s *Server) lostPhone(v *visit) error {
-	return v.show(http.StatusOK, page.LostPhone{CardURL: "/login/email/card"})
+	due, err := v.attempts.Second(v.r.Context(), v.browser)
+	if errors.Is(err, identity.ErrNotFound) { // what would help anybody
+		due.Ways, err = attempt.Ways{attempt.WayPhone, attempt.WayCard}, nil
+	}
+	if err != nil {
+		return err
+	}
+	content := page.LostPhone{Texts: due.Ways.Has(attempt.WayPhone)}
+	if due.Ways.Has(attempt.WayCard) {
+		content.CardURL = "/login/email/card"
+	}
+	return v.show(http.StatusOK, content)
 }
 
 // emailURL leads to the login by e-mail for the same destination.

@@ -95,22 +95,26 @@ func (v *visit) showRecovery(under attempt.Recovery, faults ...page.Fault) error
 	return v.show(status, content)
 }
 
-// factorPage asks for a texted or a printed code: a reset never steps over the
-// second factor.
+// factorPage asks for a second factor: a reset never steps over it.
 func (v *visit) factorPage(under attempt.Recovery, faults []page.Fault) page.Content {
-	if v.recoveryWay(under) == attempt.WayCard {
-		c := page.CardCode{Action: "/recover/factor?way=card", Faults: faults, LostURL: "/recover/help"}
-		if under.Ways.Has(attempt.WayPhone) {
-			c.PhoneURL = "/recover/factor"
-		}
-		return c
+	way := v.recoveryWay(under)
+	action := factorURL(way)
+	others := otherWays(under.Ways, way, under.SentAt.IsZero(), map[attempt.Way]string{
+		attempt.WayApp: factorURL(attempt.WayApp), attempt.WayPhone: factorURL(attempt.WayPhone), attempt.WayCard: factorURL(attempt.WayCard),
+	})
+	switch way {
+	case attempt.WayApp:
+		return page.AppCode{Action: action, Others: others, Faults: faults, LostURL: "/recover/help"}
+	case attempt.WayCard:
+		return page.CardCode{Action: action, Others: others, Faults: faults, LostURL: "/recover/help"}
 	}
-	c := page.Code{Purpose: page.CodeRecover, Action: "/recover/factor", Off: v.channelOff(identity.BySMS), Faults: faults, LostPhoneURL: "/recover/help"}
-	if under.Ways.Has(attempt.WayCard) {
-		c.CardURL = "/recover/factor?way=card"
+	return page.Code{
+		Purpose: page.CodeRecover, Action: action, Others: others, Off: v.channelOff(identity.BySMS), Faults: faults, LostPhoneURL: "/recover/help",
 	}
-	return c
 }
+
+// factorURL is where a second factor of that way is asked for.
+func factorURL(way attempt.Way) string { return query("/recover/factor", "way", string(way)) }
 
 // recoveryWay is the way that the address names, or the first that there is.
 func (v *visit) recoveryWay(under attempt.Recovery) attempt.Way {
@@ -144,21 +148,24 @@ func (s *Server) recoverHelp(v *visit) error { return v.show(http.StatusOK, page
 func (s *Server) giveFactor(v *visit) error {
 	v.path = "/recover/factor"
 	if v.field("resend") != "" {
-		_, err := v.attempts.TextRecovery(v.r.Context(), v.browser)
+		under, err := v.attempts.TextRecovery(v.r.Context(), v.browser)
 		if wait := (*attempt.Wait)(nil); errors.As(err, &wait) {
 			return v.recovering(page.Fault{Field: "code", Key: page.FaultWait, Until: wait.Until})
+		}
+		if err == nil && under.Next() == attempt.PageFactor {
+			return v.redirect(factorURL(attempt.WayPhone))
 		}
 		return v.recovered(err)
 	}
 	way, field := attempt.WayPhone, "code"
-	if v.param("way") == string(attempt.WayCard) {
+	switch attempt.Way(v.param("way")) {
+	case attempt.WayCard:
 		way, field = attempt.WayCard, "card_code"
+	case attempt.WayApp:
+		way = attempt.WayApp
 	}
 	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, way, identity.Secret(v.field(field)))
-	if key := codeFault(err); key != "" && !errors.Is(err, identity.ErrNotFound) {
-		if way == attempt.WayCard {
-			key = "fault.card-code"
-		}
+	if key := proofFault(way, err); key != "" && !errors.Is(err, identity.ErrNotFound) {
 		return v.recovering(page.Fault{Field: field, Key: key})
 	}
 	return v.recovered(err)

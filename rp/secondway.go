@@ -46,13 +46,11 @@ func (s *Server) secondWay(v *visit) error {
 	if ready, err := v.ready(); !ready {
 		return err
 	}
-	card, err := v.attempts.Card(v.r.Context(), v.session.Account)
+	f, err := v.attempts.Factors(v.r.Context(), v.session.Account)
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, page.CardAsk{
-		Action: "/account/second-way", To: v.after(), Left: card.Left, Phone: v.session.Evidence.Own.Means == identity.MeansText,
-	})
+	return v.show(http.StatusOK, page.CardAsk{To: v.after(), Left: f.Card.Left, Phone: f.Phone.ID != "" || f.App.ID != ""})
 }
 
 // makeCard makes the card and shows it, once, or keeps that the patient takes the
@@ -61,7 +59,7 @@ func (s *Server) makeCard(v *visit) error {
 	if ready, err := v.ready(); !ready {
 		return err
 	}
-	v.path = "/account/second-way"
+	v.path = cardPath
 	if v.field("risk") != "" {
 		if err := v.attempts.TakeRisk(v.r.Context(), *v.session); err != nil {
 			return err
@@ -70,7 +68,7 @@ func (s *Server) makeCard(v *visit) error {
 	}
 	codes, err := v.attempts.MakeCard(v.r.Context(), *v.session)
 	if errors.Is(err, attempt.ErrStale) {
-		return v.redirect(stepUpURL(attempt.Return{Path: "/account/second-way"}))
+		return v.redirect(stepUpURL(attempt.Return{Path: cardPath}))
 	}
 	if err != nil {
 		return err

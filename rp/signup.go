@@ -22,6 +22,7 @@ type SignUp struct {
 	Open       bool
 	MinimumAge int
 	Texts      bool // a courier for texts is configured
+	EmailCodes bool // a code is mailed to patients who have no second factor
 }
 
 // startSignUp says what signing up is, and asks the one question that stores

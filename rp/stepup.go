@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/attempt"
@@ -18,10 +17,6 @@ const stepUpPath = "/step-up"
 
 // stepUpURL leads to the step-up for that destination.
 func stepUpURL(to attempt.Return) string { return emailURL(stepUpPath, to, false) }
-
-// ownFresh is how lately a patient must have proved themselves before a page of ours
-// that changes how they log in.
-const ownFresh = 10 * time.Minute
 
 // step is a step-up that is being shown or judged.
 type step struct {
@@ -42,7 +37,10 @@ func (v *visit) demand() (st step, done bool, err error) {
 	if v.session == nil {
 		return st, true, v.redirect(emailURL("/login", st.to, false))
 	}
-	enough := v.enough(st)
+	enough, err := v.enough(st)
+	if err != nil {
+		return st, true, err
+	}
 	switch {
 	case enough(v.session.Assessment):
 		return st, true, v.redirect(landing(st.to))
@@ -59,15 +57,15 @@ func (v *visit) demand() (st step, done bool, err error) {
 }
 
 // enough returns what the one who asks admits. A page of ours below the account, of
-// which no gateway rule speaks, wants a proof of the last minutes.
-func (v *visit) enough(st step) attempt.Demand {
+// which no gateway rule speaks, wants what a change of the factors wants.
+func (v *visit) enough(st step) (attempt.Demand, error) {
 	switch {
 	case st.waiting.Met != nil:
-		return st.waiting.Met
+		return st.waiting.Met, nil
 	case strings.HasPrefix(st.to.Path, "/account/"):
-		return func(a identity.Assessment) bool { return a.Fresh(ownFresh, v.now()) }
+		return v.attempts.FactorDemand(v.r.Context(), v.session.Account)
 	}
-	return func(identity.Assessment) bool { return true }
+	return func(identity.Assessment) bool { return true }, nil
 }
 
 // fresher reports whether only the time of the last proof is missing: a page of ours
@@ -161,10 +159,7 @@ func (s *Server) giveStepUp(v *visit) error {
 	if errors.Is(err, attempt.ErrNotYet) { // a way without a code, or one that would not do
 		return v.redirect(stepUpURL(st.to))
 	}
-	if key := codeFault(err); key != "" {
-		if st.way == attempt.WayCard {
-			key = "fault.card-code"
-		}
+	if key := proofFault(st.way, err); key != "" {
 		return v.showStepUp(st, http.StatusUnprocessableEntity, func(p *page.StepUp) {
 			p.Sent, p.Faults = true, []page.Fault{{Field: field, Key: key}}
 		})

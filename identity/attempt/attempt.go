@@ -84,8 +84,9 @@ const (
 	StepChoose                       // the answer gave nothing: choose how to log in again
 	StepReturn                       // done: go to where the login was for
 	StepRefused                      // this login can't succeed
-	StepCode                         // type the code that was texted
+	StepCode                         // type the code that was sent
 	StepCard                         // type a code of the printed card
+	StepApp                          // type the code that the authenticator app shows
 	StepSignUp                       // the page of a sign-up that Page names
 )
 

@@ -123,22 +123,18 @@ func (r *Attempts) raiseFactors(ctx context.Context, s session.Session, level id
 	if s.Created.After(used) { // at sign-up the phone is proved before it is bound
 		used = s.Created
 	}
-	switch s.Evidence.Own.Means {
-	case identity.MeansText:
-		phone, err := r.own.Factors.Phone(ctx, s.Account)
-		if errors.Is(err, identity.ErrNotFound) || err == nil && phone.Bound.After(used) {
-			return nil
+	f, err := r.Factors(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	for _, way := range secondFactors {
+		would := f.proof(way)
+		if would.means != s.Evidence.Own.Means || would.factor.ID == "" || would.factor.Bound.After(used) {
+			continue
 		}
-		if err != nil {
+		if err := r.own.Factors.Raise(ctx, s.Account, level, would.factor); err != nil {
 			return err
 		}
-		return r.own.Factors.Raise(ctx, s.Account, level, phone.Factor())
-	case identity.MeansCard:
-		card, err := r.own.Factors.Card(ctx, s.Account)
-		if err != nil || card.ID == "" || card.Made.After(used) {
-			return err
-		}
-		return r.own.Factors.Raise(ctx, s.Account, level, factor.Factor{Kind: factor.KindCard, ID: card.ID, Account: s.Account})
 	}
 	return nil
 }

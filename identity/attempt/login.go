@@ -80,7 +80,7 @@ func (s SecondStep) Next() Step {
 }
 
 // wayStep says by which step each way is asked for.
-var wayStep = map[Way]StepKind{WayPhone: StepCode, WayCard: StepCard}
+var wayStep = map[Way]StepKind{WayApp: StepApp, WayPhone: StepCode, WayCard: StepCard, WayEmail: StepCode}
 
 // secondLife is how long a right password waits for its code.
 const secondLife = 15 * time.Minute
@@ -178,38 +178,47 @@ func (r *Attempts) afterPassword(ctx context.Context, c Credentials, a Attempt, 
 	if !c.Fresh {
 		remembered, err := r.own.Factors.Remembers(ctx, g.account.ID, a.Browser)
 		if err == nil {
-			return r.finish(ctx, s, identity.Use{Level: remembered.Level, At: now}, identity.MeansBrowser, false, seat)
+			return r.finish(ctx, s, proof{remembered.Factor(), identity.MeansBrowser}, false, seat)
 		}
 		if !errors.Is(err, identity.ErrNotFound) {
 			return Login{}, err
 		}
 	}
-	ways, err := r.waysOf(ctx, g.account.ID)
+	f, err := r.Factors(ctx, g.account.ID)
 	if err != nil {
 		return Login{}, err
 	}
-	if len(ways) == 0 {
-		return r.finish(ctx, s, identity.Use{}, "", false, seat)
+	s.Ways = f.Ways()
+	switch {
+	case f.Stopped():
+		return Login{}, ErrFactorOff
+	case len(s.Ways) == 0 && r.own.Rules.EmailCodes:
+		s.Ways = Ways{WayEmail}
+	case len(s.Ways) == 0:
+		return r.finish(ctx, s, proof{}, false, seat)
 	}
-	s.Ways, s.Way = ways, ways.first()
+	s.Way = s.Ways.first()
 	if s.Journey, err = r.begin(ctx, LoggingIn, a.Browser, s.body()); err != nil {
 		return Login{}, err
 	}
-	if s.Way == WayPhone {
-		if s, err = r.sendLoginCode(ctx, s, g.account.Language); err != nil {
+	if s.Way == WayPhone || s.Way == WayEmail {
+		if s, err = r.sendLoginCode(ctx, s, s.Way, g.account.Language); err != nil {
 			return Login{}, err
 		}
 	}
 	return Login{Step: s.Next()}, nil
 }
 
-func (r *Attempts) sendLoginCode(ctx context.Context, s SecondStep, language string) (SecondStep, error) {
-	bond, _, err := r.bond(ctx, s.ask())
+// codeKinds says in which message a code that logs in goes out.
+var codeKinds = map[Way]outbox.Kind{WayPhone: outbox.CodeLogin, WayEmail: outbox.CodeLoginEmail}
+
+func (r *Attempts) sendLoginCode(ctx context.Context, s SecondStep, way Way, language string) (SecondStep, error) {
+	bond, _, err := r.bond(ctx, s.ask(), way)
 	if err != nil {
 		return s, err
 	}
-	d := dispatch{bond: bond, kind: outbox.CodeLogin, language: language, flow: s.ID, last: s.SentAt, loggedIn: true}
-	s.SentAt, s.Way = r.now().UTC(), WayPhone
+	d := dispatch{bond: bond, kind: codeKinds[way], language: language, flow: s.ID, last: s.SentAt, loggedIn: true}
+	s.SentAt, s.Way = r.now().UTC(), way
 	kept := s
 	err = r.send(ctx, d, func(ctx context.Context) error {
 		j, err := r.keep(ctx, s.Journey, s.body())
@@ -240,25 +249,31 @@ func (r *Attempts) second(ctx context.Context, browser identity.Secret) (SecondS
 	if err != nil {
 		return s, acc, err
 	}
-	if r.now().Sub(s.At) > secondLife || acc.Epoch != s.Epoch || acc.State != account.Active {
+	if s.Way == "" || r.now().Sub(s.At) > secondLife || acc.Epoch != s.Epoch || acc.State != account.Active {
 		return s, acc, identity.ErrNotFound
 	}
 	return s, acc, nil
 }
 
-// ResendLogin sends a new code to the phone, in the place of the one before. It is
-// also the way back from the card to the phone.
+// ResendLogin sends a new code to the phone or, where that is the way, the address,
+// in the place of the one before. It is also the way from app and card to the phone.
 func (r *Attempts) ResendLogin(ctx context.Context, browser identity.Secret) (SecondStep, error) {
 	s, acc, err := r.second(ctx, browser)
 	if err != nil {
 		return s, err
 	}
-	return r.sendLoginCode(ctx, s, acc.Language)
+	for _, way := range []Way{WayPhone, WayEmail} {
+		if s.Ways.Has(way) {
+			return r.sendLoginCode(ctx, s, way, acc.Language)
+		}
+	}
+	return s, identity.ErrNotFound
 }
 
 // GiveSecond judges what was typed as the second factor of that way, and gives the
 // session. With remember, the browser stands in for a code from then on, but never
-// on somebody else's device nor for a code that is to be crossed out. A way that the
+// on somebody else's device, for a code that is to be crossed out, nor for one by
+// e-mail, which is no second factor that anything could stand in for. A way that the
 // account does not have is [identity.ErrNotFound]; the other errors are those of
 // [code.Codes.Try], *[Locked] and [ErrFactorOff].
 func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way Way, typed identity.Secret, remember bool, seat Seat) (Login, error) {
@@ -273,12 +288,16 @@ func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way 
 	if err != nil {
 		return Login{}, err
 	}
-	use := identity.Use{Level: proved.factor.Level, At: r.now().UTC()}
-	return r.finish(ctx, s, use, proved.means, remember && way == WayPhone && !s.Trip.Shared, seat)
+	return r.finish(ctx, s, proved, remember && s.Remembers(way), seat)
+}
+
+// Remembers reports whether the browser may be remembered once that way was proved.
+func (s SecondStep) Remembers(way Way) bool {
+	return !s.Trip.Shared && (way == WayApp || way == WayPhone)
 }
 
 // finish gives the session of a login whose factors were all right, in one act.
-func (r *Attempts) finish(ctx context.Context, s SecondStep, use identity.Use, means identity.Means, remember bool, seat Seat) (Login, error) {
+func (r *Attempts) finish(ctx context.Context, s SecondStep, proved proof, remember bool, seat Seat) (Login, error) {
 	var login Login
 	reading, err := r.readAgain(ctx, s.Account)
 	if err != nil {
@@ -305,7 +324,10 @@ func (r *Attempts) finish(ctx context.Context, s SecondStep, use identity.Use, m
 			}
 		}
 		link, _ := acc.Own()
-		own := identity.Own{Level: link.Level, Basis: link.Basis, Password: identity.Use{Level: s.Level, At: s.At}, Possession: use, Means: means}
+		own := identity.Own{
+			Level: link.Level, Basis: link.Basis, Password: identity.Use{Level: s.Level, At: s.At},
+			Possession: proved.use(r.now().UTC()), Means: proved.means,
+		}
 		if login, err = r.seat(ctx, s.Trip, acc, identity.Evidence{Own: own}, seat, e); err != nil {
 			return err
 		}

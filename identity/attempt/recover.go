@@ -167,9 +167,11 @@ func (r *Attempts) SpendLink(ctx context.Context, browser identity.Secret) (Reco
 		}
 		spent = v
 		spent.Token, spent.Account, spent.Epoch = "", link.Account, link.Epoch
-		if spent.Ways, err = r.waysOf(ctx, link.Account); err != nil {
+		f, err := r.Factors(ctx, link.Account)
+		if err != nil {
 			return err
 		}
+		spent.Ways = f.Ways()
 		e.Account = link.Account
 		spent.Journey, err = r.keep(ctx, v.Journey, spent.body())
 		return err
@@ -213,7 +215,7 @@ func (r *Attempts) TextRecovery(ctx context.Context, browser identity.Secret) (R
 	if v.Next() != PageFactor || !v.Ways.Has(WayPhone) {
 		return v, ErrNotYet
 	}
-	bond, _, err := r.bond(ctx, v.ask())
+	bond, _, err := r.bond(ctx, v.ask(), WayPhone)
 	if err != nil {
 		return v, err
 	}

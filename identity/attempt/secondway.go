@@ -32,11 +32,11 @@ func (r *Attempts) AskCard(ctx context.Context, accountID string) (bool, error) 
 }
 
 // MakeCard makes a new card in the place of the last one and returns its codes, to
-// be shown once. It carries the level of the session that made it. A session whose
-// patient was not asked for all factors in the last ten minutes is [ErrStale].
+// be shown once. It carries the level of the session that made it. A session that is
+// not what [Attempts.FactorDemand] wants is [ErrStale].
 func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.Secret, error) {
-	if !s.Fresh(freshEnough, r.now()) {
-		return nil, ErrStale
+	if err := r.mayChange(ctx, s); err != nil {
+		return nil, err
 	}
 	acc, err := r.accounts.Account(ctx, s.Account)
 	if err != nil {
@@ -47,8 +47,10 @@ func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.
 		if codes, err = r.own.Factors.MakeCard(ctx, s.Account, s.Trust.P); err != nil {
 			return fmt.Errorf("make the card: %w", err)
 		}
-		link, _ := acc.Own()
-		return r.tell(ctx, link.Details.Email.Contact(), acc.Language, outbox.CardMade, nil)
+		if err := r.own.Sending.Settle(ctx, guessKey(WayCard, s.Account)); err != nil { // made at the one before
+			return err
+		}
+		return r.tell(ctx, mailOf(acc), acc.Language, outbox.CardMade, nil)
 	})
 	return codes, err
 }

@@ -36,6 +36,7 @@ type Rules struct {
 	TestNumbers  bool     // NHS numbers in the 9… range
 	ContactProof bool     // a proved contact counts where the register can't be asked whose else it is
 	Linkage      bool     // the register holds the GP linkage details that practices give
+	EmailCodes   bool     // a code by e-mail is asked for of patients who have no second factor
 	Organisation []string // words that no password may be
 }
 

@@ -24,7 +24,7 @@ const (
 )
 
 // stepUpWays is every way, the least trouble first.
-var stepUpWays = Ways{WayPhone, WayCard, WayProvider, WayPassword}
+var stepUpWays = append(slices.Clone(secondFactors), WayProvider, WayPassword)
 
 // Offer is a way that an account has, with what it would prove at that instant.
 type Offer struct {
@@ -106,24 +106,15 @@ func (r *Attempts) ownOffers(ctx context.Context, acc account.Account) ([]Offer,
 	now := r.now().UTC()
 	standing := ownStanding(acc)
 	var all []Offer
-	add := func(w Way, m identity.Means, level identity.Proofing) {
-		proves := standing
-		proves.Possession, proves.Means = identity.Use{Level: level, At: now}, m
-		all = append(all, Offer{Way: w, Proves: identity.Evidence{Own: proves}})
-	}
-	phone, err := r.own.Factors.Phone(ctx, acc.ID)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return nil, err
-	}
-	if err == nil && !phone.Off {
-		add(WayPhone, identity.MeansText, phone.Level)
-	}
-	card, err := r.own.Factors.Card(ctx, acc.ID)
+	f, err := r.Factors(ctx, acc.ID)
 	if err != nil {
 		return nil, err
 	}
-	if card.Left > 0 {
-		add(WayCard, identity.MeansCard, card.Level)
+	for _, w := range f.Ways() {
+		proves := standing
+		would := f.proof(w)
+		proves.Possession, proves.Means = would.use(now), would.means
+		all = append(all, Offer{Way: w, Proves: identity.Evidence{Own: proves}})
 	}
 	return r.withPassword(ctx, acc, all)
 }
@@ -171,12 +162,9 @@ func (r *Attempts) TextStepUp(ctx context.Context, browser identity.Secret, s se
 	if browser == "" {
 		return identity.ErrNotFound
 	}
-	bond, phone, err := r.bond(ctx, stepAsk(browser, s))
-	switch {
-	case err != nil:
+	bond, _, err := r.bond(ctx, stepAsk(browser, s), WayPhone)
+	if err != nil {
 		return err
-	case phone.Off:
-		return ErrFactorOff
 	}
 	var body stepBody
 	j, err := r.resume(ctx, SteppingUp, browser, &body)
@@ -202,22 +190,21 @@ func stepAsk(browser identity.Secret, s session.Session) ask {
 	return ask{account: s.Account, browser: browser.Digest(), purpose: code.StepUp}
 }
 
-// GiveStepUp judges a code, texted or of the card, and raises the session of that
-// seat with it. The errors are those of [Attempts.GiveLoginCode];
-// [ErrNotYet] is for a way without a code.
+// GiveStepUp judges a code, of the app, texted or of the card, and raises the session
+// of that seat with it. The errors are those of [Attempts.GiveSecond]; [ErrNotYet] is
+// for a way without a code.
 func (r *Attempts) GiveStepUp(ctx context.Context, browser identity.Secret, seat Seat, w Way, typed identity.Secret) (Login, error) {
 	if seat.Session == nil {
 		return Login{}, identity.ErrNotFound
 	}
-	if browser == "" || !slices.Contains(Ways{WayPhone, WayCard}, w) {
+	if browser == "" || !secondFactors.Has(w) {
 		return Login{}, ErrNotYet
 	}
 	proved, err := r.proveWay(ctx, stepAsk(browser, *seat.Session), w, typed)
 	if err != nil {
 		return Login{}, err
 	}
-	use := identity.Use{Level: proved.factor.Level, At: r.now().UTC()}
-	return r.stepUp(ctx, seat, w, identity.Own{Possession: use, Means: proved.means})
+	return r.stepUp(ctx, seat, w, identity.Own{Possession: proved.use(r.now().UTC()), Means: proved.means})
 }
 
 // stepUp raises the session with what was proved, in one act. It opens no other

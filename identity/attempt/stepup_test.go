@@ -48,7 +48,9 @@ func everyOffer(level identity.Proofing, now time.Time) []attempt.Offer {
 	for _, carries := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
 		use := identity.Use{Level: carries, At: now}
 		own := identity.Own{Level: level, Basis: identity.BasisDocuments}
-		for w, m := range map[attempt.Way]identity.Means{attempt.WayPhone: identity.MeansText, attempt.WayCard: identity.MeansCard} {
+		for w, m := range map[attempt.Way]identity.Means{
+			attempt.WayApp: identity.MeansTOTP, attempt.WayPhone: identity.MeansText, attempt.WayCard: identity.MeansCard,
+		} {
 			own.Possession, own.Means = use, m
 			all = append(all, attempt.Offer{Way: w, Proves: identity.Evidence{Own: own}})
 			whole := own
@@ -112,7 +114,7 @@ func TestStepUpsChoosesTheLeastTrouble(t *testing.T) {
 	got := attempt.WaysOf(attempt.StepUps(held, offers, func(a identity.Assessment) bool {
 		return a.Trust.Satisfies(vector) && a.Fresh(time.Minute, now)
 	}, now))
-	want := attempt.Ways{attempt.WayPhone, attempt.WayCard, attempt.WayProvider, attempt.WayPassword}
+	want := attempt.Ways{attempt.WayApp, attempt.WayPhone, attempt.WayCard, attempt.WayProvider, attempt.WayPassword}
 	if !slices.Equal(got, want) {
 		t.Errorf("wanted %v, got %v", want, got)
 	}
@@ -124,7 +126,7 @@ func TestStepUpsNeedsBothHalves(t *testing.T) {
 	now := epoch.Add(time.Hour)
 	passkey := sessions(epoch)["P9 carried P9 by passkey"]
 	for _, o := range attempt.StepUps(passkey, everyOffer(identity.P9, now), func(a identity.Assessment) bool { return a.Fresh(time.Minute, now) }, now) {
-		if o.Way == attempt.WayPhone || o.Way == attempt.WayCard {
+		if o.Way == attempt.WayApp || o.Way == attempt.WayPhone || o.Way == attempt.WayCard {
 			t.Errorf("a code beside a passkey of an hour ago made the login fresh: %s", o.Way)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/code"
 	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/outbox"
 )
 
 // Way is a way to prove a second factor.
@@ -15,9 +17,21 @@ type Way string
 
 // The ways.
 const (
+	WayApp   Way = "totp"  // a code of the authenticator app
 	WayPhone Way = "phone" // a code texted to the registered phone
 	WayCard  Way = "card"  // a code of the printed card
+
+	// A code by e-mail, where the operator wants one asked for of patients who have
+	// nothing else. It guards a password that was stolen, and is no second factor:
+	// whoever has the mailbox can have the password too (NIST SP 800-63B-4
+	// §3.1.3.1). It is no letter of the vector.
+	WayEmail Way = "email"
 )
+
+// secondFactors are the ways that are a letter of the vector, in the order in which
+// they are asked for: what is quickest and can't be rerouted, then what costs a text,
+// then what is used up.
+var secondFactors = Ways{WayApp, WayPhone, WayCard}
 
 // Ways are those that an account has, in the order in which they are asked for.
 type Ways []Way
@@ -33,21 +47,65 @@ func (w Ways) first() Way {
 	return w[0]
 }
 
-// waysOf returns the ways in which the account can prove a second factor.
-func (r *Attempts) waysOf(ctx context.Context, account string) (Ways, error) {
-	var ways Ways
-	phone, err := r.own.Factors.Phone(ctx, account)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return nil, err
+// Factors is what an account has beside its password.
+type Factors struct {
+	App    factor.TOTP  // the zero TOTP: none
+	Phone  factor.Phone // the zero Phone: none
+	Card   factor.CardState
+	Chosen Way // what the patient wants to be asked for first, among those that there are
+}
+
+// Ways returns the ways in which a second factor can be proved, what the patient
+// chose before the others.
+func (f Factors) Ways() Ways {
+	there := map[Way]bool{
+		WayApp: f.App.ID != "" && !f.App.Off, WayPhone: f.Phone.ID != "" && !f.Phone.Off, WayCard: f.Card.Left > 0,
 	}
-	if err == nil && !phone.Off {
-		ways = append(ways, WayPhone)
+	ways := slices.DeleteFunc(slices.Clone(secondFactors), func(w Way) bool { return !there[w] })
+	if i := slices.Index(ways, f.Chosen); i > 0 {
+		ways = slices.Insert(slices.Delete(ways, i, i+1), 0, f.Chosen)
 	}
-	card, err := r.own.Factors.Card(ctx, account)
-	if card.Left > 0 {
-		ways = append(ways, WayCard)
+	return ways
+}
+
+// proof is what each of the ways would prove.
+func (f Factors) proof(way Way) proof {
+	switch way {
+	case WayApp:
+		return proof{f.App.Factor(), identity.MeansTOTP}
+	case WayPhone:
+		return proof{f.Phone.Factor(), identity.MeansText}
+	case WayCard:
+		return proof{factor.Factor{Kind: factor.KindCard, ID: f.Card.ID, Level: f.Card.Level, Bound: f.Card.Made}, identity.MeansCard}
 	}
-	return ways, err
+	return proof{}
+}
+
+// Stopped reports whether every factor that there is, is off. Such an account is not
+// one without a second factor: who guessed it off would be let in by the password
+// alone.
+func (f Factors) Stopped() bool {
+	return len(f.Ways()) == 0 && (f.App.Off || f.Phone.Off)
+}
+
+// Factors returns what the account has beside its password: nothing, where there is
+// no room that keeps any.
+func (r *Attempts) Factors(ctx context.Context, account string) (f Factors, err error) {
+	if r.own.Factors == nil {
+		return f, nil
+	}
+	if f.App, err = r.own.Factors.TOTP(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return f, err
+	}
+	if f.Phone, err = r.own.Factors.Phone(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return f, err
+	}
+	if f.Card, err = r.own.Factors.Card(ctx, account); err != nil {
+		return f, err
+	}
+	chosen, err := r.own.Factors.Choice(ctx, account)
+	f.Chosen = Way(chosen)
+	return f, err
 }
 
 // ask is a second factor that is asked for: of that account, in that browser, for
@@ -64,22 +122,50 @@ type proof struct {
 	means  identity.Means
 }
 
-// bond returns what a code to the account's phone is bound to, and the phone.
-func (r *Attempts) bond(ctx context.Context, k ask) (code.Bond, factor.Phone, error) {
+// use is the proof as a session keeps it.
+func (p proof) use(now time.Time) identity.Use {
+	if p.means == "" {
+		return identity.Use{}
+	}
+	return identity.Use{Level: p.factor.Level, At: now, Held: p.factor.Held}
+}
+
+// bond returns what a code that is sent to the account's phone or address is bound
+// to, and the phone. One that is off is [ErrFactorOff].
+func (r *Attempts) bond(ctx context.Context, k ask, way Way) (code.Bond, factor.Phone, error) {
+	bond := code.Bond{Purpose: k.purpose, Browser: k.browser, Account: k.account}
+	if way == WayEmail {
+		acc, err := r.accounts.Account(ctx, k.account)
+		link, _ := acc.Own()
+		bond.Contact = link.Details.Email.Contact()
+		return bond, factor.Phone{}, err
+	}
 	phone, err := r.own.Factors.Phone(ctx, k.account)
+	if err == nil && phone.Off {
+		err = ErrFactorOff
+	}
 	if err != nil {
 		return code.Bond{}, phone, err
 	}
-	return code.Bond{Purpose: k.purpose, Contact: phone.Number.Contact(), Browser: k.browser, Account: k.account}, phone, nil
+	bond.Contact = phone.Number.Contact()
+	return bond, phone, nil
 }
 
 // proveWay judges what was typed as the account's second factor, and uses it up. It
 // must be called outside of every act. The guess is paid for before it is judged,
 // by a counter of the account's and the way's own: *[Locked] and [ErrFactorOff] say
-// that none is. The other errors are those of [code.Codes.Try].
+// that none is. What can be no code is [code.ErrMalformed] and costs nothing; the
+// other errors are those of [code.Codes.Try].
 func (r *Attempts) proveWay(ctx context.Context, k ask, way Way, typed identity.Secret) (proof, error) {
-	key := string(way) + ":" + k.account
-	if err := r.pay(ctx, key, r.own.Sending.Rates().Code); err != nil {
+	if _, ok := identity.ParseDigits(typed, factor.TOTPDigits); !ok && way != WayCard {
+		return proof{}, code.ErrMalformed
+	}
+	key := guessKey(way, k.account)
+	err := r.pay(ctx, key, r.own.Sending.Rates().Code)
+	if errors.Is(err, ErrFactorOff) {
+		err = errors.Join(err, r.switchOff(ctx, k.account, way))
+	}
+	if err != nil {
 		return proof{}, err
 	}
 	proved, err := r.tryWay(ctx, k, way, typed)
@@ -89,20 +175,63 @@ func (r *Attempts) proveWay(ctx context.Context, k ask, way Way, typed identity.
 	return proved, r.own.Sending.Settle(ctx, key)
 }
 
+// guessKey names the counter of guesses at a factor. Phone and app have each its own.
+func guessKey(way Way, account string) string { return string(way) + ":" + account }
+
 func (r *Attempts) tryWay(ctx context.Context, k ask, way Way, typed identity.Secret) (proof, error) {
 	switch way {
-	case WayPhone:
-		bond, phone, err := r.bond(ctx, k)
+	case WayApp:
+		app, err := r.own.Factors.SpendTOTP(ctx, k.account, typed)
+		return proof{app, identity.MeansTOTP}, wrong(err)
+	case WayCard:
+		card, err := r.own.Factors.SpendCard(ctx, k.account, typed)
+		return proof{card, identity.MeansCard}, wrong(err)
+	case WayPhone, WayEmail:
+		bond, phone, err := r.bond(ctx, k, way)
 		if err != nil {
 			return proof{}, err
 		}
-		return proof{phone.Factor(), identity.MeansText}, r.own.Codes.Try(ctx, bond, typed.Reveal())
-	case WayCard:
-		card, err := r.own.Factors.SpendCard(ctx, k.account, typed)
-		if errors.Is(err, identity.ErrNotFound) {
-			err = code.ErrWrong
+		err = r.own.Codes.Try(ctx, bond, typed.Reveal())
+		if way == WayEmail {
+			return proof{}, err
 		}
-		return proof{card, identity.MeansCard}, err
+		return proof{phone.Factor(), identity.MeansText}, err
 	}
 	return proof{}, identity.ErrNotFound
+}
+
+// wrong says of a code that the account does not have that it is wrong.
+func wrong(err error) error {
+	if errors.Is(err, identity.ErrNotFound) {
+		return code.ErrWrong
+	}
+	return err
+}
+
+// switchOff ends a factor at which too many guesses were wrong, once, and tells its
+// patient: whoever guessed had the password. A card has codes beyond guessing, and
+// stays.
+func (r *Attempts) switchOff(ctx context.Context, account string, way Way) error {
+	f, err := r.Factors(ctx, account)
+	if err != nil {
+		return err
+	}
+	acc, err := r.accounts.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	return r.ledger.Within(ctx, func(ctx context.Context) error {
+		switch {
+		case way == WayApp && f.App.ID != "" && !f.App.Off:
+			err = r.own.Factors.SwitchTOTPOff(ctx, f.App)
+		case way == WayPhone && f.Phone.ID != "" && !f.Phone.Off:
+			err = r.own.Factors.SwitchPhoneOff(ctx, f.Phone)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return r.tell(ctx, mailOf(acc), acc.Language, outbox.FactorOff, nil)
+	})
 }

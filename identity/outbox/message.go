@@ -17,6 +17,7 @@ type Kind string
 const (
 	CodeSignUp          Kind = "code-sign-up"          // code: proves a contact at sign-up
 	CodeLogin           Kind = "code-login"            // code: the second step of a login
+	CodeLoginEmail      Kind = "code-login-email"      // code: the second step of a login where there is no second factor
 	CodeChange          Kind = "code-change"           // code: proves a new contact, or an act on the account
 	CodeRecover         Kind = "code-recover"          // code: proves a contact at recovery
 	AddressInUse        Kind = "address-in-use"        // somebody signed up with an address that has an account
@@ -32,6 +33,9 @@ const (
 	LoginReminder       Kind = "login-reminder"        // address: the e-mail address that logs in
 	LevelRaised         Kind = "level-raised"          // the account was proved more surely
 	CardMade            Kind = "card-made"             // a card of one-time codes was made
+	AppAdded            Kind = "app-added"             // an authenticator app was set up
+	AppRemoved          Kind = "app-removed"           // it was taken from the account
+	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
 	Locked              Kind = "locked"                // too many wrong passwords
 )
 
@@ -41,8 +45,8 @@ type shape struct {
 	channels []identity.Channel
 }
 
-// Channels that messages go by, for the table below. A code that logs in never
-// goes by e-mail: there it would be no second factor (NIST SP 800-63B-4 §3.1.3.1).
+// Channels that messages go by, for the table below. A code that is a second factor
+// never goes by e-mail: there it would be none (NIST SP 800-63B-4 §3.1.3.1).
 var (
 	either  = []identity.Channel{identity.ByEmail, identity.BySMS}
 	byEmail = []identity.Channel{identity.ByEmail}
@@ -52,6 +56,7 @@ var (
 var shapes = map[Kind]shape{
 	CodeSignUp:          {[]string{"code"}, either},
 	CodeLogin:           {[]string{"code"}, bySMS},
+	CodeLoginEmail:      {[]string{"code"}, byEmail},
 	CodeChange:          {[]string{"code"}, either},
 	CodeRecover:         {[]string{"code"}, either},
 	AddressInUse:        {nil, byEmail},
@@ -67,6 +72,9 @@ var shapes = map[Kind]shape{
 	LoginReminder:       {[]string{"address"}, either},
 	LevelRaised:         {nil, either},
 	CardMade:            {nil, either},
+	AppAdded:            {nil, byEmail},
+	AppRemoved:          {nil, byEmail},
+	FactorOff:           {nil, byEmail},
 	Locked:              {nil, either},
 }
 

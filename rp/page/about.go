@@ -96,6 +96,9 @@ func chosenTexts() []string {
 	for _, w := range stepUpWays {
 		keys = append(keys, StepUp{}.WayKey(w))
 	}
+	for _, w := range []ProofWay{ByApp, ByPhone, ByCard} {
+		keys = append(keys, OtherWay{Way: w}.Key(), OtherWay{Way: w, Send: true}.Key())
+	}
 	for _, u := range []CookieUse{SessionCookie, BrowserCookie, LanguageCookie} {
 		keys = append(keys, u.Key())
 	}
@@ -120,6 +123,7 @@ func chosenTexts() []string {
 		"phone.title", "phone.off-title", "name.title", "birth-date.title", "number.title", "postcode.title",
 		"password.title", "password.reset-title", "check.title", "interrupted.title", "interrupted.shared-title",
 		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
+		"app-code.title", "two-step.title", "app.title", "app.set-up-title", "app.done-title", "app.remove-title",
 		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title",
 		"held.email-title", "held.phone-title", "cancel.title", "cancel.done-title",

@@ -32,6 +32,8 @@ type Own struct {
 	PasswordURL   string
 	ActivationURL string // where a code from staff is given
 	LinkageURL    string // where the details of a practice's letter are given
+	TwoStepURL    string // where a second factor is added and chosen
+	TwoStep       bool   // there is one
 	CardURL       string // where a card is made
 	CardLeft      int    // codes left on it
 	CardMade      time.Time

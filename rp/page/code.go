@@ -10,6 +10,7 @@ const (
 	CodeSignUpEmail CodePurpose = "sign-up-email"
 	CodeSignUpPhone CodePurpose = "sign-up-phone"
 	CodeLogin       CodePurpose = "login"
+	CodeLoginEmail  CodePurpose = "login-email"
 	CodeRecover     CodePurpose = "recover"
 	CodeChangeEmail CodePurpose = "change-email"
 	CodeChangePhone CodePurpose = "change-phone"
@@ -17,7 +18,7 @@ const (
 
 // codeAt says where each code is given.
 var codeAt = map[CodePurpose]string{
-	CodeSignUpEmail: signUpAt + "/email-code", CodeSignUpPhone: signUpAt + "/phone-code", CodeLogin: loginAt + "/code",
+	CodeSignUpEmail: signUpAt + "/email-code", CodeSignUpPhone: signUpAt + "/phone-code", CodeLogin: loginAt + "/code", CodeLoginEmail: loginAt + "/code",
 	CodeRecover: recoverAt + "/factor", CodeChangeEmail: "/account/email-code", CodeChangePhone: "/account/phone-code",
 }
 
@@ -33,7 +34,7 @@ type Code struct {
 	Action       string
 	ResendAction string // empty: Action
 	ChangeURL    string // where a wrong address is mended; empty: none
-	CardURL      string // the way by printed card; empty: none
+	Others       []OtherWay
 	LostPhoneURL string // empty: none
 	Back         string
 	Progress     Progress
@@ -43,7 +44,9 @@ type Code struct {
 func (Code) template() string { return "code" }
 
 // ByEmail reports whether the code came by e-mail, not by text.
-func (p Code) ByEmail() bool { return p.Purpose == CodeSignUpEmail || p.Purpose == CodeChangeEmail }
+func (p Code) ByEmail() bool {
+	return p.Purpose == CodeSignUpEmail || p.Purpose == CodeChangeEmail || p.Purpose == CodeLoginEmail
+}
 
 // Shown returns the address where it may be shown: to who has just typed it. A
 // log-in and a recovery never show whose phone it is.
@@ -56,7 +59,7 @@ func (p Code) Shown() string {
 }
 
 // LogsIn reports whether the code logs the patient in.
-func (p Code) LogsIn() bool { return p.Purpose == CodeLogin }
+func (p Code) LogsIn() bool { return p.Purpose == CodeLogin || p.Purpose == CodeLoginEmail }
 
 func (p Code) title(v *voice, _ *site) (string, error) {
 	if p.ByEmail() {
@@ -74,12 +77,12 @@ func (p Code) Resend() string { return or(p.ResendAction, p.form().action) }
 
 // CardCode asks for a code of the printed card (`card_code`).
 type CardCode struct {
-	PhoneURL string // the way by text; empty: none
-	LostURL  string // what helps without card and phone; empty: none
-	LogsIn   bool   // the code logs the patient in
-	Action   string // empty: /login/email/card
-	Back     string
-	Faults   []Fault
+	Others  []OtherWay
+	LostURL string // what helps without card and phone; empty: none
+	LogsIn  bool   // the code logs the patient in
+	Action  string // empty: /login/email/card
+	Back    string
+	Faults  []Fault
 }
 
 func (CardCode) template() string { return "card-code" }
@@ -93,6 +96,7 @@ func (p CardCode) form() form {
 // LostPhone says what helps without the phone.
 type LostPhone struct {
 	CardURL string // the way by printed card; empty: none
+	Texts   bool   // codes are texted to it: a SIM with the same number helps
 	Back    string
 }
 

@@ -36,7 +36,7 @@ var faultKeys = []string{
 	"fault.nhs-number-test-range",
 	"fault.postcode",
 	"fault.code-empty", "fault.code-malformed", "fault.code-wrong", "fault.code-expired", "fault.code-spent", "fault.code-none", FaultWait,
-	"fault.card-code", "fault.card-code-empty",
+	"fault.card-code", "fault.card-code-empty", "fault.app-code", "fault.way",
 	"fault.handed-empty", "fault.handed-wrong", "fault.handed-expired", "fault.handed-spent", "fault.handed-conflict",
 	"fault.password-empty", "fault.password-too-short", "fault.password-too-long", "fault.password-common", "fault.password-context",
 	"fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
@@ -214,6 +214,14 @@ func choose(value string, label, hint template.HTML, checked bool) choice {
 	return choice{Value: value, Label: label, Hint: hint, Checked: checked}
 }
 
+// chooseIf makes one choice of a group, which is left out unless the patient has it.
+func chooseIf(there bool, value string, label, hint template.HTML, checked bool) choice {
+	if !there {
+		return choice{}
+	}
+	return choose(value, label, hint, checked)
+}
+
 // tick makes a tick box whose value is yes.
 func tick(name string, label, hint template.HTML, checked bool, reveals string) choice {
 	return choice{ID: name, Name: name, Value: "yes", Label: label, Hint: hint, Checked: checked, Reveals: reveals}
@@ -229,8 +237,10 @@ type group struct {
 	Items   []choice
 }
 
-// radios puts together a question of which one answer is chosen.
+// radios puts together a question of which one answer is chosen. A choice without a
+// value is left out.
 func (v *voice) radios(s scene, name string, legend, hint template.HTML, items ...choice) (group, error) {
+	items = slices.DeleteFunc(items, func(c choice) bool { return c.Value == "" })
 	for i := range items {
 		items[i].Name, items[i].ID = name, name
 		if i > 0 {

@@ -178,7 +178,9 @@ func TestRememberingIsOfferedOnlyWhereAsked(t *testing.T) {
 }
 
 func TestTextsOffPromisesNoText(t *testing.T) {
-	main := mainOf(t, "en", page.Code{Purpose: page.CodeLogin, Off: true, CardURL: "/login/email/card", LostPhoneURL: "/lost"})
+	main := mainOf(t, "en", page.Code{
+		Purpose: page.CodeLogin, Off: true, Others: []page.OtherWay{{Way: page.ByCard, URL: "/login/email/card"}}, LostPhoneURL: "/lost",
+	})
 	if words := main.words(); strings.Contains(words, "We texted") || strings.Contains(words, "new code") || !strings.Contains(words, "printed card") {
 		t.Errorf("got %q", words)
 	}

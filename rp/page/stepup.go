@@ -13,13 +13,14 @@ type StepUpWay string
 // The ways. The zero value is none: no proof that the patient can give now would be
 // enough.
 const (
+	StepUpApp      StepUpWay = "totp"
 	StepUpPhone    StepUpWay = "phone"
 	StepUpCard     StepUpWay = "card"
 	StepUpProvider StepUpWay = "provider"
 	StepUpPassword StepUpWay = "password"
 )
 
-var stepUpWays = []StepUpWay{StepUpPhone, StepUpCard, StepUpProvider, StepUpPassword}
+var stepUpWays = []StepUpWay{StepUpApp, StepUpPhone, StepUpCard, StepUpProvider, StepUpPassword}
 
 // StepUp asks a patient who is logged in for one proof more, says why, and offers the
 // other ways.
@@ -83,8 +84,14 @@ func (p StepUp) Link(w StepUpWay) string {
 // Depart returns where the provider's login begins.
 func (p StepUp) Depart() string { return "/login/" + url.PathEscape(p.Provider.ID) }
 
-// WayKey names the text of a way.
-func (StepUp) WayKey(w StepUpWay) string { return "step-up.way-" + string(w) }
+// WayKey names the text of a way. A code that the patient has is spoken of as at a
+// log-in; one that is not sent yet is not.
+func (StepUp) WayKey(w StepUpWay) string {
+	if w == StepUpApp || w == StepUpCard {
+		return OtherWay{Way: ProofWay(w)}.Key()
+	}
+	return "step-up.way-" + string(w)
+}
 
 // ReasonKey names the text of a reason.
 func (StepUp) ReasonKey(r identity.Reason) string { return Account{}.ReasonKey(r) }

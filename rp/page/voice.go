@@ -50,7 +50,7 @@ func newVoice(lang string, words catalogue, zone *time.Location, asset func(stri
 		"told":   v.told,
 		"input":  v.input,
 		"radios": v.radios,
-		"choose": choose,
+		"choose": choose, "chooseIf": chooseIf,
 		"tick":   tick,
 		"dates":  v.dates,
 		"number": strconv.Itoa,

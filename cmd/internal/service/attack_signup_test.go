@@ -50,13 +50,13 @@ func newTown(t *testing.T, options ...option) *town {
 	must(t, err)
 	address := (&world{t: t}).listen(notify.ServeHTTP)
 	key := write(t, t.TempDir(), "notify.key", "town-"+notifyService+"-"+notifySecret)
-	w := newWorld(t, append(options, withMore(fmt.Sprintf(`sign_up: {enabled: true, test_nhs_numbers: true}
+	w := newWorld(t, append([]option{withMore(fmt.Sprintf(`sign_up: {enabled: true, test_nhs_numbers: true}
 register: {kind: index}
 limits: {networks: [127.0.0.0/8], send_per_network: [100/10m, 500/1h]} # nobody here is held back
 courier:
   email: {kind: notify, url: %[1]q, api_key_file: %[2]q, template: %[3]s}
   sms: {kind: notify, url: %[1]q, api_key_file: %[2]q, template: %[4]s}
-`, address, key, emailTemplate, textTemplate)))...)
+`, address, key, emailTemplate, textTemplate))}, options...)...)
 	clock.Store(w.clock)
 	town := &town{w, notify}
 	loaded, err := w.DB.Register().Load(t.Context(), func(yield func(store.RegisterRow) error) error {
@@ -90,7 +90,7 @@ func (w *town) code(to string) string {
 	w.t.Helper()
 	all := w.sent(to)
 	for i := len(all) - 1; i >= 0; i-- {
-		if c := sixDigits.FindString(all[i].Body); c != "" {
+		if c := sixDigits.FindString(strings.ReplaceAll(all[i].Body, "01632 960123", "")); c != "" { // the help desk's number is none
 			return c
 		}
 	}

@@ -111,6 +111,7 @@ type SignUp struct {
 	MinimumAge     int      // in years
 	Practices      []string // ODS codes of GP practices; none: any
 	TestNHSNumbers bool     // numbers in the 9… range, which belong to nobody
+	EmailCodes     bool     // a code by e-mail is the second step of patients who have no second factor; it is none either
 }
 
 // The kinds of register.

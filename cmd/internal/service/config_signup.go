@@ -21,9 +21,13 @@ func (r *reading) signUp(m *mapping, c Courier) SignUp {
 		MinimumAge:     m.at("minimum_age").or(ordinaryAge).years(youngest),
 		Practices:      readAll(m.at("practices").orList("default: any"), "an ODS code such as W99901", judgePractice),
 		TestNHSNumbers: m.at("test_nhs_numbers").or("false").flag(),
+		EmailCodes:     m.at("email_codes").or("false").flag(),
 	}
 	if s.Enabled && c.Email == nil {
 		enabled.refuse("courier.email beside it, as a sign-up begins with a code by e-mail", "true without it")
+	}
+	if s.EmailCodes {
+		m.derive("second_step", "a code by e-mail for patients without app, phone and card; it is no letter of the vector", "rule: email_codes; who has the mailbox can have the password too")
 	}
 	if s.TestNHSNumbers {
 		m.derive("nhs_numbers", "those in the 9… range too, which belong to nobody", "rule: test_nhs_numbers; for test services alone")

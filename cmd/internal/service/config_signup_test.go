@@ -59,7 +59,7 @@ func TestNoSignUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.SignUp.Enabled || c.SignUp.TestNHSNumbers || c.Register != nil || c.Courier != (Courier{}) {
+	if c.SignUp.Enabled || c.SignUp.TestNHSNumbers || c.SignUp.EmailCodes || c.Register != nil || c.Courier != (Courier{}) {
 		t.Errorf("nothing was asked for, got %+v %v %v", c.SignUp, c.Register != nil, c.Courier)
 	}
 	if c.Limits.SendPerFlow != 5 || len(c.Limits.SendPerAddress) != 3 || c.Limits.PasswordLockMost != 2*time.Hour {
@@ -117,6 +117,13 @@ var refusedSignUp = map[string]refusedRow{
 		`9:15: sign_up.practices[0]: wanted an ODS code such as W99901: 3 to 8 of A-Z and 0-9, got "W99901001"`,
 	},
 	"any practice, which may stand": {edit{"[W99901, W99902]": "[]"}, ""},
+	"codes by e-mail, which may stand": {
+		edit{"  test_nhs_numbers: true\n": "  email_codes: true\n  test_nhs_numbers: true\n"}, "",
+	},
+	"codes by e-mail, perhaps": {
+		edit{"  test_nhs_numbers: true\n": "  email_codes: as a second factor\n"},
+		`10:16: sign_up.email_codes: wanted true or false, got "as a second factor"`,
+	},
 
 	"a register of no kind": {
 		edit{"kind: pds\n": "\n"},
@@ -336,4 +343,17 @@ courier:
 		},
 	}
 	refuse(t, text, rows)
+}
+
+// Who asks for codes by e-mail is told what they are worth.
+func TestEmailCodesAreExplained(t *testing.T) {
+	text := strings.Replace(testdata(t, "good-signup.yaml"), "test_nhs_numbers: true\n", "email_codes: true\n", 1)
+	c, err := Parse(filepath.Join(desk(t), "dilys.yaml"), []byte(text), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := c.Explain(&out); err != nil || !c.SignUp.EmailCodes || !strings.Contains(out.String(), "sign_up.second_step") || !strings.Contains(out.String(), "no letter of the vector") {
+		t.Errorf("got %v\n%s", err, out.String())
+	}
 }

@@ -70,6 +70,7 @@ var vendors = map[string][]string{
 	"golang.org/x/text":          {"identity/password"},
 	"github.com/ccojocar/":       {"identity/password"},
 	"github.com/pquerna/":        {"identity/factor"},
+	"github.com/boombuler/":      {"rp/page"},
 	"unsafe":                     nil,
 }
 

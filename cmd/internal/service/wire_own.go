@@ -37,7 +37,7 @@ func (s *Service) own() (attempt.Own, error) {
 		Outbox:    s.Outbox,
 		Factors:   s.Factors,
 		Rules: attempt.Rules{
-			MinimumAge: s.Config.SignUp.MinimumAge, Practices: s.Config.SignUp.Practices, TestNumbers: s.Config.SignUp.TestNHSNumbers,
+			MinimumAge: s.Config.SignUp.MinimumAge, Practices: s.Config.SignUp.Practices, TestNumbers: s.Config.SignUp.TestNHSNumbers, EmailCodes: s.Config.SignUp.EmailCodes,
 			Organisation: organisationWords(s.Config.Organisation.Name),
 		},
 	}
@@ -172,7 +172,7 @@ func (s *Service) channelOff(ctx context.Context, by identity.Channel) bool {
 }
 
 func (s *Service) signUp() rp.SignUp {
-	return rp.SignUp{Open: s.Config.SignUp.Enabled, MinimumAge: s.Config.SignUp.MinimumAge, Texts: s.Config.Courier.SMS != nil}
+	return rp.SignUp{Open: s.Config.SignUp.Enabled, MinimumAge: s.Config.SignUp.MinimumAge, Texts: s.Config.Courier.SMS != nil, EmailCodes: s.Config.SignUp.EmailCodes}
 }
 
 func (s *Service) networks() rp.Networks {
@@ -187,7 +187,9 @@ func (c *Config) ownVectors() []identity.Trust {
 	}
 	var all []identity.Trust
 	for _, p := range []identity.Proofing{identity.P9, identity.P5, identity.P0} {
-		all = append(all, identity.Trust{P: p, C: identity.Cp | identity.Cd}, identity.Trust{P: p, C: identity.Cp})
+		for _, c := range []identity.Credential{identity.Cp | identity.Ck, identity.Cp | identity.Cd, identity.Cp} {
+			all = append(all, identity.Trust{P: p, C: c})
+		}
 	}
 	return all
 }

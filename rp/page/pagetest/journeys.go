@@ -109,7 +109,8 @@ func stepUps(at frameAt) []Sample {
 		Reasons: []identity.Reason{identity.ReasonOwnRegister, identity.ReasonPassword, identity.ReasonBrowser}, Leave: "/authorize?request=example&decline=1",
 		Lasts: 10 * time.Minute,
 	}
-	sent, wrong, card, password, provider, none := text, text, text, text, text, text
+	sent, wrong, app, card, password, provider, none := text, text, text, text, text, text, text
+	app.Way, app.Others = page.StepUpApp, []page.StepUpWay{page.StepUpPhone, page.StepUpCard, page.StepUpPassword}
 	sent.Sent, wrong.Sent, wrong.Faults = true, true, faults("code", "fault.code-wrong")
 	card.Way, card.Others, card.Faults = page.StepUpCard, []page.StepUpWay{page.StepUpPhone}, faults("card_code", "fault.card-code")
 	password.Way, password.Others, password.Portal = page.StepUpPassword, nil, nil
@@ -120,6 +121,7 @@ func stepUps(at frameAt) []Sample {
 		{"step-up-text", in(""), text},
 		{"step-up-text-sent", in(""), sent},
 		{"step-up-text-wrong", in(""), wrong},
+		{"step-up-app", in(""), app},
 		{"step-up-card", in("&way=card"), card},
 		{"step-up-password", loggedIn(at("/step-up?return=/account/second-way"), 30*time.Minute), password},
 		{"step-up-provider", in(""), provider},
@@ -154,10 +156,11 @@ func activities(at frameAt) []Sample {
 // codes are the pages that ask for a code, and those of the printed card.
 func codes(at frameAt) []Sample {
 	login := page.Code{
-		Purpose: page.CodeLogin, Remember: true, Lasts: 10 * time.Minute, CardURL: "/login/email/card", LostPhoneURL: "/login/email/lost-phone",
+		Purpose: page.CodeLogin, Remember: true, Lasts: 10 * time.Minute, LostPhoneURL: "/login/email/lost-phone",
+		Others: []page.OtherWay{{Way: page.ByApp, URL: "/login/email/app"}, {Way: page.ByCard, URL: "/login/email/card"}},
 	}
-	sent, off, locked := login, login, login
-	sent.Sent, off.Off = true, true
+	sent, off, none, locked := login, login, login, login
+	sent.Sent, off.Off, none.Off, none.Others = true, true, true, nil
 	locked.Faults = []page.Fault{{Field: "code", Key: page.FaultWait, Until: Now.Add(time.Minute)}}
 	samples := []Sample{
 		{"code-sign-up-email", at("/sign-up/email-code"), page.Code{
@@ -169,15 +172,25 @@ func codes(at frameAt) []Sample {
 		{"code-login", at("/login/email/code"), login},
 		{"code-login-sent", at("/login/email/code"), sent},
 		{"code-login-texts-off", at("/login/email/code"), off},
+		{"code-login-texts-off-alone", at("/login/email/code"), none},
+		{"code-login-email", at("/login/email/code"), page.Code{Purpose: page.CodeLoginEmail, Lasts: 10 * time.Minute}},
 		{"code-login-too-soon", at("/login/email/code"), locked},
-		{"code-recover", at("/recover/factor"), page.Code{Purpose: page.CodeRecover, CardURL: "/recover/factor?way=card", LostPhoneURL: "/recover/help"}},
+		{"code-recover", at("/recover/factor"), page.Code{
+			Purpose: page.CodeRecover, Others: []page.OtherWay{{Way: page.ByCard, URL: "/recover/factor?way=card"}}, LostPhoneURL: "/recover/help",
+		}},
 		{"code-change-email", at("/account/email-code"), page.Code{Purpose: page.CodeChangeEmail, To: email, Back: "/account/email"}},
 		{"code-change-phone", at("/account/phone-code"), page.Code{Purpose: page.CodeChangePhone, To: phone, Back: "/account/phone"}},
 		{"card-code", at("/login/email/card"), page.CardCode{
-			LogsIn: true, PhoneURL: "/login/email/code", LostURL: "/login/email/lost-phone", Back: "/login/email/code",
+			LogsIn: true, Others: []page.OtherWay{{Way: page.ByPhone, URL: "/login/email/code"}}, LostURL: "/login/email/lost-phone", Back: "/login/email/code",
 		}},
 		{"card-code-faults", at("/login/email/card"), page.CardCode{LostURL: "/recover/help", Faults: faults("card_code", "fault.card-code")}},
-		{"lost-phone", at("/login/email/lost-phone"), page.LostPhone{CardURL: "/login/email/card", Back: "/login/email/code"}},
+		{"app-code", at("/login/email/app"), page.AppCode{
+			LogsIn: true, Remember: true, LostURL: "/login/email/lost-phone",
+			Others: []page.OtherWay{{Way: page.ByPhone, URL: "/login/email/code", Send: true}, {Way: page.ByCard, URL: "/login/email/card"}},
+		}},
+		{"app-code-faults", at("/recover/factor?way=totp"), page.AppCode{LostURL: "/recover/help", Faults: faults("code", "fault.app-code")}},
+		{"lost-phone", at("/login/email/lost-phone"), page.LostPhone{CardURL: "/login/email/card", Texts: true, Back: "/login/email/code"}},
+		{"lost-phone-app", at("/login/email/lost-phone"), page.LostPhone{Back: "/login/email/app"}},
 		{"card-ask", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{Phone: true, To: "/account", Progress: step(9)}},
 		{"card-ask-no-phone", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{To: "/account", Progress: step(9)}},
 		{"card-ask-again", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{Phone: true, Left: 4}},
@@ -244,6 +257,42 @@ func recoveries(at frameAt) []Sample {
 	}
 }
 
+// twoSteps are the pages of the second step, and of the authenticator app.
+func twoSteps(at frameAt) []Sample {
+	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
+	since := Now.Add(-100 * 24 * time.Hour)
+	all := page.TwoStep{
+		Ways: []page.ProofWay{page.ByApp, page.ByPhone, page.ByCard}, AppSince: since, PhoneURL: "/account/phone", CardURL: "/account/second-way", CardLeft: 7,
+	}
+	saved, faulty := all, all
+	saved.Ways, saved.Saved = []page.ProofWay{page.ByCard, page.ByApp, page.ByPhone}, true
+	faulty.Faults = faults("way", "fault.way")
+	set := page.AppSetUp{Seed: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Email: details().Email}
+	again, wrong := set, set
+	again.Again = true
+	wrong.Seed, wrong.Faults = "", faults("code", "fault.app-code")
+	return []Sample{
+		{"two-step", in("/account/two-step"), all},
+		{"two-step-saved", in("/account/two-step"), saved},
+		{"two-step-faults", in("/account/two-step"), faulty},
+		{"two-step-off", in("/account/two-step"), page.TwoStep{PhoneURL: "/account/phone", CardURL: "/account/second-way"}},
+		{"two-step-email", in("/account/two-step"), page.TwoStep{Email: true, CardURL: "/account/second-way"}},
+		{"two-step-stopped", in("/account/two-step"), page.TwoStep{
+			Ways: []page.ProofWay{page.ByCard}, AppSince: since, AppOff: true, PhoneOff: true, PhoneURL: "/account/phone", CardURL: "/account/second-way", CardLeft: 1,
+		}},
+		{"app-intro", in("/account/authenticator"), page.AppIntro{}},
+		{"app-intro-bound", in("/account/authenticator"), page.AppIntro{Since: since}},
+		{"app-intro-off", in("/account/authenticator"), page.AppIntro{Since: since, Off: true}},
+		{"app-set-up", in("/account/authenticator"), set},
+		{"app-set-up-again", in("/account/authenticator"), again},
+		{"app-set-up-faults", in("/account/authenticator"), wrong},
+		{"app-done", in("/account/authenticator"), page.AppDone{CardURL: "/account/second-way"}},
+		{"app-done-others", in("/account/authenticator"), page.AppDone{}},
+		{"app-remove", in("/account/authenticator/remove"), page.AppRemove{}},
+		{"app-remove-last", in("/account/authenticator/remove"), page.AppRemove{Last: true, CardURL: "/account/second-way"}},
+	}
+}
+
 // owners are the pages of an account that was signed up for here.
 func owners(at frameAt) []Sample {
 	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
@@ -256,7 +305,7 @@ func owners(at frameAt) []Sample {
 		NotNumber: "/account/not-my-number", NotRecord: "/account/not-my-record",
 		Own: &page.Own{
 			EmailURL: "/account/email", PhoneURL: "/account/phone", PasswordURL: "/account/password", ActivationURL: "/account/activation",
-			CardURL: "/account/second-way", CardLeft: 7, CardMade: Now.Add(-100 * 24 * time.Hour),
+			TwoStepURL: "/account/two-step", TwoStep: true, CardURL: "/account/second-way", CardLeft: 7, CardMade: Now.Add(-100 * 24 * time.Hour),
 			Browsers: []page.Browser{
 				{ID: "1", This: true, Device: "Firefox, Windows", Seen: Now, Until: Now.Add(30 * 24 * time.Hour)},
 				{ID: "2", Seen: Now.Add(-9 * 24 * time.Hour), Until: Now.Add(21 * 24 * time.Hour)},
@@ -285,7 +334,9 @@ func ownAccounts(in frameAt, own page.Account) []Sample {
 		a.Trust.P, a.Reasons, a.Own = p, reasons, &o
 		return a
 	}
-	links := page.Own{EmailURL: "/account/email", PhoneURL: "/account/phone", ActivationURL: "/account/activation", CardURL: "/account/second-way"}
+	links := page.Own{
+		EmailURL: "/account/email", PhoneURL: "/account/phone", ActivationURL: "/account/activation", TwoStepURL: "/account/two-step", CardURL: "/account/second-way",
+	}
 	held, frozen, empty := links, links, links
 	held.HeldChannel, held.HeldUntil, held.CardDeclined = identity.ByEmail, Now.Add(24*time.Hour), Now.Add(-50*time.Hour)
 	frozen.HeldChannel, frozen.HeldUntil = identity.BySMS, Now.Add(24*time.Hour)

@@ -81,7 +81,7 @@ func Samples(lang string) []Sample {
 		{"accessibility", at("/accessibility"), page.AccessibilityStatement{}},
 	}
 	samples = append(samples, noticed(at("/login")), inApp(at("/login")))
-	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), owners(at)} {
+	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), twoSteps(at), owners(at)} {
 		samples = append(samples, more...)
 	}
 	for _, k := range page.Kinds() {
