@@ -60,8 +60,8 @@ func (s *Server) chooseWay(v *visit) error {
 	}
 	err := v.attempts.ChooseWay(v.r.Context(), *v.session, attempt.Way(v.field("way")))
 	switch {
-	case errors.Is(err, attempt.ErrStale):
-		return v.redirect(stepUpURL(attempt.Return{Path: twoStepPath}))
+	case notYet(err):
+		return v.later(err, twoStepPath)
 	case errors.Is(err, identity.ErrNotFound):
 		return v.showTwoStep(http.StatusUnprocessableEntity, func(p *page.TwoStep) { p.Faults = []page.Fault{{Field: "way", Key: "fault.way"}} })
 	case err != nil:
@@ -94,8 +94,8 @@ func (s *Server) beginApp(v *visit) error {
 		return err
 	}
 	seed, err := v.attempts.BeginApp(v.r.Context(), v.browser, *v.session)
-	if errors.Is(err, attempt.ErrStale) {
-		return v.redirect(stepUpURL(attempt.Return{Path: authenticatorPath}))
+	if notYet(err) {
+		return v.later(err, authenticatorPath)
 	}
 	if err != nil {
 		return err
@@ -183,8 +183,8 @@ func (s *Server) removeApp(v *visit) error {
 	}
 	err := v.attempts.RemoveApp(v.r.Context(), *v.session)
 	switch {
-	case errors.Is(err, attempt.ErrStale):
-		return v.redirect(stepUpURL(attempt.Return{Path: authenticatorPath + "/remove"}))
+	case notYet(err):
+		return v.later(err, authenticatorPath+"/remove")
 	case errors.Is(err, attempt.ErrLastFactor):
 		return v.show(http.StatusConflict, page.AppRemove{Last: true, CardURL: cardURL()})
 	case err != nil:

@@ -329,7 +329,7 @@ func (s *Server) lostPhone(v *visit) error {
 	if err != nil {
 		return err
 	}
-	content := page.LostPhone{Texts: due.Ways.Has(attempt.WayPhone)}
+	content := page.LostPhone{Texts: due.Ways.Has(attempt.WayPhone), LetInURL: loginLetIn}
 	if due.Ways.Has(attempt.WayCard) {
 		content.CardURL = "/login/email/card"
 	}

@@ -90,7 +90,7 @@ func (v *visit) showRecovery(under attempt.Recovery, faults ...page.Fault) error
 	case attempt.PageReset:
 		content = page.NewPassword{Purpose: page.PasswordReset, Action: "/recover/password", Faults: faults}
 	default:
-		content = page.RecoverHelp{}
+		content = page.RecoverHelp{LetInURL: recoverLetIn}
 	}
 	return v.show(status, content)
 }
@@ -142,7 +142,9 @@ func (s *Server) spendLink(v *visit) error {
 func (s *Server) recoverPage(v *visit) error { return v.recovering() }
 
 // recoverHelp says who helps without any second factor (GET /recover/help).
-func (s *Server) recoverHelp(v *visit) error { return v.show(http.StatusOK, page.RecoverHelp{}) }
+func (s *Server) recoverHelp(v *visit) error {
+	return v.show(http.StatusOK, page.RecoverHelp{LetInURL: recoverLetIn})
+}
 
 // giveFactor judges the second factor of a recovery (POST /recover/factor).
 func (s *Server) giveFactor(v *visit) error {
@@ -185,7 +187,9 @@ func (v *visit) recovered(err error) error {
 // setPassword sets the new password (POST /recover/password).
 func (s *Server) setPassword(v *visit) error {
 	v.path = "/recover/password"
-	err := v.attempts.Reset(v.r.Context(), v.browser, identity.Secret(v.field("password")))
+	browser := identity.NewToken()
+	trip := attempt.Attempt{Browser: v.browser.Digest(), Door: v.ownDoor, InApp: inNHSApp(v.r.UserAgent()), Language: v.lang}
+	login, err := v.attempts.Reset(v.r.Context(), v.browser, identity.Secret(v.field("password")), trip, v.seatWith(browser))
 	if key := passwordFault(err); key != "" {
 		return v.recovering(page.Fault{Field: "password", Key: key})
 	}
@@ -196,6 +200,10 @@ func (s *Server) setPassword(v *visit) error {
 		return linkOver()
 	case err != nil:
 		return v.busy(err)
+	}
+	if login.Secret != "" { // people let the patient in
+		v.entered(browser, login, false)
+		return v.redirect(regainedPath)
 	}
 	v.cookies.clear(v.w, sessionCookie)
 	return v.redirect("/recover/done")

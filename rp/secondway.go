@@ -67,8 +67,8 @@ func (s *Server) makeCard(v *visit) error {
 		return v.pastCard()
 	}
 	codes, err := v.attempts.MakeCard(v.r.Context(), *v.session)
-	if errors.Is(err, attempt.ErrStale) {
-		return v.redirect(stepUpURL(attempt.Return{Path: cardPath}))
+	if notYet(err) {
+		return v.later(err, cardPath)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
@@ -21,7 +22,7 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
 // accountsWhere reads accounts with their links in one statement, so that no
 // account is seen half before and half after a change.
-const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created,
+const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered,
 	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
 	coalesce(l.first_login, 0), coalesce(l.last_login, 0), coalesce(l.frozen, ''), coalesce(l.level_before, 0), coalesce(l.checked, 0), coalesce(l.standing, '')
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
@@ -33,12 +34,13 @@ var (
 	byIndex     = map[string]*query{bySubject: ownerOf, byNHSNumber: accountsBy(byNHSNumber), byEmail: accountsBy(byEmail), byPhone: accountsBy(byPhone)}
 	ownerOf     = statement(accountsWhere + `= (SELECT k.account FROM blind_indexes b JOIN links k ON k.id = b.link
 		WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2) ORDER BY l.place`)
-	linkOf      = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
-	setLink     = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5, frozen = $6, level_before = $7, checked = $8, standing = $9 WHERE id = $10`)
-	frozenLinks = statement(`SELECT COUNT(*) FROM links l JOIN accounts a ON a.id = l.account WHERE l.frozen <> '' AND a.state = 'active'`)
-	setState    = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
-	raiseEpoch  = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
-	setLanguage = statement(`UPDATE accounts SET language = $1 WHERE id = $2`)
+	linkOf       = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
+	setLink      = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5, frozen = $6, level_before = $7, checked = $8, standing = $9 WHERE id = $10`)
+	frozenLinks  = statement(`SELECT COUNT(*) FROM links l JOIN accounts a ON a.id = l.account WHERE l.frozen <> '' AND a.state = 'active'`)
+	setState     = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
+	setRecovered = statement(`UPDATE accounts SET recovered = $1, epoch = epoch + 1 WHERE id = $2`)
+	raiseEpoch   = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
+	setLanguage  = statement(`UPDATE accounts SET language = $1 WHERE id = $2`)
 )
 
 // accountsBy finds accounts by one blind index. The field stands in the text: bound
@@ -175,18 +177,18 @@ func (s *Accounts) read(ctx context.Context, q *query, args ...any) ([]account.A
 // scan reads an account with one of its links, or with none.
 func (s *Accounts) scan(r row) (account.Account, error) {
 	var (
-		a                                                      account.Account
-		l                                                      account.Link
-		linkID                                                 string
-		subject, details                                       []byte
-		created, level, firstLogin, lastLogin, before, checked int64
+		a                                                                 account.Account
+		l                                                                 account.Link
+		linkID                                                            string
+		subject, details                                                  []byte
+		created, recovered, level, firstLogin, lastLogin, before, checked int64
 	)
-	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created,
+	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered,
 		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin, &l.Frozen, &before, &checked, &l.Standing)
 	if err != nil {
 		return a, err
 	}
-	a.Created = instant(created)
+	a.Created, a.Recovered = instant(created), instant(recovered)
 	if linkID == "" {
 		return a, nil
 	}
@@ -263,6 +265,11 @@ func ours(kept map[indexEntry]string, keys []uint32) map[indexEntry]string {
 // SetState is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) SetState(ctx context.Context, id string, state account.State) error {
 	return s.db.must(ctx, identity.ErrNotFound, setState, string(state), id)
+}
+
+// Recover is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) Recover(ctx context.Context, id string, at time.Time) error {
+	return s.db.must(ctx, identity.ErrNotFound, setRecovered, micros(at), id)
 }
 
 // RaiseEpoch is of [account.Store]. An unknown account is [identity.ErrNotFound].

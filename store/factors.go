@@ -257,10 +257,10 @@ func (s *Factors) DropPhone(ctx context.Context, account string) error {
 }
 
 var (
-	putTOTP = statement(`INSERT INTO totps (id, account, seed, step, level, bound, held, off) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	putTOTP = statement(`INSERT INTO totps (id, account, seed, step, level, bound, off) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (account) DO UPDATE SET id = excluded.id, seed = excluded.seed, step = excluded.step,
-			level = excluded.level, bound = excluded.bound, held = excluded.held, off = excluded.off`)
-	totpOfAccount = statement(`SELECT id, account, seed, step, level, bound, held, off FROM totps WHERE account = $1`)
+			level = excluded.level, bound = excluded.bound, off = excluded.off`)
+	totpOfAccount = statement(`SELECT id, account, seed, step, level, bound, off FROM totps WHERE account = $1`)
 	spendStep     = statement(`UPDATE totps SET step = $1 WHERE id = $2 AND step < $1 AND NOT off`)
 	stepOfTOTP    = statement(`SELECT step FROM totps WHERE id = $1 AND NOT off`)
 	switchTOTPOff = statement(`UPDATE totps SET off = TRUE WHERE account = $1 AND id = $2`)
@@ -281,7 +281,7 @@ func (s *Factors) PutTOTP(ctx context.Context, t factor.TOTP) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.db.exec(ctx, putTOTP, t.ID, t.Account, seed, t.Step, int64(t.Level), micros(t.Bound), micros(t.Held), t.Off)
+	_, err = s.db.exec(ctx, putTOTP, t.ID, t.Account, seed, t.Step, int64(t.Level), micros(t.Bound), t.Off)
 	return err
 }
 
@@ -289,11 +289,11 @@ func (s *Factors) PutTOTP(ctx context.Context, t factor.TOTP) error {
 func (s *Factors) TOTP(ctx context.Context, account string) (factor.TOTP, error) {
 	return one(ctx, s.db, totpOfAccount, func(r row) (t factor.TOTP, err error) {
 		var sealed []byte
-		var level, bound, held int64
-		if err := r.Scan(&t.ID, &t.Account, &sealed, &t.Step, &level, &bound, &held, &t.Off); err != nil {
+		var level, bound int64
+		if err := r.Scan(&t.ID, &t.Account, &sealed, &t.Step, &level, &bound, &t.Off); err != nil {
 			return t, err
 		}
-		t.Level, t.Bound, t.Held = identity.Proofing(level), instant(bound), instant(held)
+		t.Level, t.Bound = identity.Proofing(level), instant(bound)
 		plain, err := s.db.keys.open(totpSeed, t.ID, sealed)
 		if err != nil {
 			return t, err
@@ -443,7 +443,51 @@ func (s *Factors) Raise(ctx context.Context, account string, kind factor.Kind, i
 
 // Erase is of [factor.Store].
 func (s *Factors) Erase(ctx context.Context, account string) error {
-	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, dropTOTP, dropChoice, eraseHanded)
+	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, dropTOTP, dropChoice, dropRecovery, eraseHanded)
+}
+
+var (
+	putRecovery = statement(`INSERT INTO recovery_codes (account, id, pepper, digest, issued_by, confirmed_by, made, expires, spent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+		ON CONFLICT (account) DO UPDATE SET id = excluded.id, pepper = excluded.pepper, digest = excluded.digest, issued_by = excluded.issued_by,
+			confirmed_by = excluded.confirmed_by, made = excluded.made, expires = excluded.expires, spent = 0`)
+	recoveryOf    = statement(`SELECT account, id, pepper, digest, issued_by, confirmed_by, made, expires, spent FROM recovery_codes WHERE account = $1`)
+	spendRecovery = statement(`UPDATE recovery_codes SET spent = $1 WHERE account = $2 AND pepper = $3 AND digest = $4 AND spent = 0`)
+	recoverySpent = statement(`SELECT spent FROM recovery_codes WHERE account = $1 AND pepper = $2 AND digest = $3`)
+	dropRecovery  = statement(`DELETE FROM recovery_codes WHERE account = $1`)
+	sweepRecovery = statement(`DELETE FROM recovery_codes WHERE account IN (SELECT account FROM recovery_codes WHERE expires < $1 LIMIT 500)`)
+)
+
+// PutRecovery is of [factor.Store].
+func (s *Factors) PutRecovery(ctx context.Context, code factor.HandedDigest, c factor.Recovery) error {
+	_, err := s.db.exec(ctx, putRecovery, c.Account, c.ID, int64(code.Pepper), code.Digest, c.IssuedBy, c.ConfirmedBy, micros(c.Made), micros(c.Expires))
+	return err
+}
+
+// Recovery is of [factor.Store].
+func (s *Factors) Recovery(ctx context.Context, account string) (factor.HandedDigest, factor.Recovery, error) {
+	var code factor.HandedDigest
+	c, err := one(ctx, s.db, recoveryOf, func(r row) (c factor.Recovery, err error) {
+		var pepper, made, expires, spent int64
+		err = r.Scan(&c.Account, &c.ID, &pepper, &code.Digest, &c.IssuedBy, &c.ConfirmedBy, &made, &expires, &spent)
+		code.Pepper, c.Made, c.Expires, c.Spent = uint32(pepper), instant(made), instant(expires), instant(spent)
+		return c, err
+	}, account)
+	return code, c, err
+}
+
+// SpendRecovery is of [factor.Store].
+func (s *Factors) SpendRecovery(ctx context.Context, account string, code factor.HandedDigest, at time.Time) error {
+	if err := s.db.alone(ctx); err != nil {
+		return err
+	}
+	n, err := s.db.exec(ctx, spendRecovery, past(at), account, int64(code.Pepper), code.Digest)
+	if err != nil || n > 0 {
+		return err
+	}
+	if _, err := one(ctx, s.db, recoverySpent, number, account, int64(code.Pepper), code.Digest); err != nil {
+		return err
+	}
+	return identity.ErrSpent
 }
 
 // Sweep is of [factor.Store].
@@ -451,5 +495,8 @@ func (s *Factors) Sweep(ctx context.Context, seen, ended time.Time) error {
 	if err := s.db.drain(ctx, sweepBrowsers, micros(seen)); err != nil {
 		return err
 	}
-	return s.db.drain(ctx, sweepHanded, micros(ended))
+	if err := s.db.drain(ctx, sweepHanded, micros(ended)); err != nil {
+		return err
+	}
+	return s.db.drain(ctx, sweepRecovery, micros(ended))
 }

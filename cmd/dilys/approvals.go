@@ -22,7 +22,8 @@ type answer func(con console) error
 // that confirms it: a verb may run again and does nothing outside the database.
 // Who asked and who confirmed stand in the request.
 var verbs = map[string]func(ctx context.Context, r *service.Records, q approval.Request) (answer, error){
-	recordProof: confirmProof,
+	recordProof:  confirmProof,
+	makeRecovery: confirmRecovery,
 }
 
 // tellAsked says how a request goes on.

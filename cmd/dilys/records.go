@@ -49,8 +49,10 @@ type accountCommands struct {
 	Find    accountFind    `cmd:"" help:"Find accounts by id, NHS number or e-mail address, read from standard input."`
 	Show    accountShow    `cmd:"" help:"Show an account's state, links and sessions, without the patient's values."`
 	Disable accountDisable `cmd:"" help:"Refuse the account at every door, and end its sessions."`
-	Enable  accountEnable  `cmd:"" help:"Let a disabled account in again."`
+	Enable  accountEnable  `cmd:"" help:"Let a disabled account in again, or give a frozen one its record back."`
 	SignOut accountSignOut `cmd:"" help:"End every session of the account."`
+
+	RecoveryCode accountRecoveryCode `cmd:"" help:"Ask a colleague to confirm a code that lets a patient back in who lost every other way; it is then shown to them. Check who is asking first."`
 }
 
 type accountFind struct {

@@ -35,6 +35,10 @@ type Account struct {
 	Language string // last chosen: "en", "cy", or nothing
 	Created  time.Time
 	Links    []Link // in the order they were made
+
+	// Recovered is when people let the patient back in last, who had lost every other
+	// way; zero: never.
+	Recovered time.Time
 }
 
 // Link is a provider's subject that is this account, with what the provider said
@@ -133,6 +137,9 @@ type Store interface {
 	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
 	// nothing made before lives on.
 	SetState(ctx context.Context, id string, s State) error
+	// Recover keeps that the patient was let back in at that time, and adds one to the
+	// epoch, in one UPDATE.
+	Recover(ctx context.Context, id string, at time.Time) error
 	// RaiseEpoch adds one to the epoch: every session, code and attempt made
 	// before is dead.
 	RaiseEpoch(ctx context.Context, id string) error

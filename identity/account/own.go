@@ -56,6 +56,20 @@ func (r *Accounts) ByOwnEmail(ctx context.Context, e identity.Email) (Account, e
 	return r.store.ByLink(ctx, Own, e.Canonical())
 }
 
+// Contacts returns the own contacts that news of the account goes to: the e-mail
+// address, and a proved number that texts can be sent to.
+func (a Account) Contacts() []identity.Contact {
+	l, own := a.Own()
+	if !own {
+		return nil
+	}
+	all := []identity.Contact{l.Details.Email.Contact()}
+	if l.Details.PhoneVerified && l.Details.Phone.UKMobile() {
+		all = append(all, l.Details.Phone.Contact())
+	}
+	return all
+}
+
 // Raise keeps that the patient of an own account proved more: the number, the level
 // and what it stands on. It must be called in the transaction of the proof. A level
 // never falls by it, and a number that another own account proved is

@@ -47,8 +47,12 @@ func (r *Attempts) FactorDemand(ctx context.Context, account string) (Demand, er
 	}, nil
 }
 
-// mayChange returns [ErrStale] unless the session may change the account's factors.
+// mayChange returns [ErrStale] or [ErrHeld] unless the session may change the
+// account's factors.
 func (r *Attempts) mayChange(ctx context.Context, s session.Session) error {
+	if !r.Held(s).Until.IsZero() {
+		return ErrHeld
+	}
 	enough, err := r.FactorDemand(ctx, s.Account)
 	if err == nil && !enough(s.Assessment) {
 		err = ErrStale
@@ -63,7 +67,7 @@ func (r *Attempts) BeginApp(ctx context.Context, browser identity.Secret, s sess
 	if browser == "" {
 		return "", identity.ErrNotFound
 	}
-	if err := r.mayChange(ctx, s); err != nil {
+	if _, err := r.mayBind(ctx, s); err != nil {
 		return "", err
 	}
 	seed := factor.NewSeed()
@@ -108,7 +112,7 @@ func (r *Attempts) ConfirmApp(ctx context.Context, browser identity.Secret, s se
 		if err != nil {
 			return err
 		}
-		app := factor.TOTP{Account: acc.ID, Seed: identity.Secret(body.Seed), Level: now.Trust.P}
+		app := factor.TOTP{Account: acc.ID, Seed: identity.Secret(body.Seed), Level: bindsAt(now)}
 		if _, err := r.own.Factors.BindTOTP(ctx, app, typed); err != nil {
 			return wrong(err)
 		}

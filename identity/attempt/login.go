@@ -46,7 +46,8 @@ type SecondStep struct {
 	Account string
 	Epoch   int64 // of the account when the password was right
 	Level   identity.Proofing
-	At      time.Time // when it was
+	Set     time.Time // when the password was set
+	At      time.Time // when it was right
 	Known   bool      // this browser logged in to this account before
 	Ways    Ways      // in which it can be proved
 	Way     Way       // the one that is due
@@ -59,6 +60,7 @@ type secondBody struct {
 	Account string            `json:"account"`
 	Epoch   int64             `json:"epoch"`
 	Level   identity.Proofing `json:"level"`
+	Set     time.Time         `json:"set,omitzero"`
 	At      time.Time         `json:"at"`
 	Known   bool              `json:"known,omitempty"`
 	Ways    Ways              `json:"ways"`
@@ -67,11 +69,11 @@ type secondBody struct {
 }
 
 func (s SecondStep) body() secondBody {
-	return secondBody{tripOf(s.Trip), s.Account, s.Epoch, s.Level, s.At, s.Known, s.Ways, s.Way, s.SentAt}
+	return secondBody{tripOf(s.Trip), s.Account, s.Epoch, s.Level, s.Set, s.At, s.Known, s.Ways, s.Way, s.SentAt}
 }
 
 func (b secondBody) step(j Journey) SecondStep {
-	return SecondStep{j, b.Trip.attempt(j.ID, j.Browser), b.Account, b.Epoch, b.Level, b.At, b.Known, b.Ways, b.Way, b.SentAt}
+	return SecondStep{j, b.Trip.attempt(j.ID, j.Browser), b.Account, b.Epoch, b.Level, b.Set, b.At, b.Known, b.Ways, b.Way, b.SentAt}
 }
 
 // Next returns the step that is due.
@@ -173,7 +175,7 @@ func (r *Attempts) settle(ctx context.Context, g guess, fresh *password.Record) 
 func (r *Attempts) afterPassword(ctx context.Context, c Credentials, a Attempt, seat Seat, g guess) (Login, error) {
 	now := r.now().UTC()
 	s := SecondStep{
-		Trip: a, Account: g.account.ID, Epoch: g.account.Epoch, Level: g.record.Level, At: now, Known: g.known,
+		Trip: a, Account: g.account.ID, Epoch: g.account.Epoch, Level: g.record.Level, Set: g.record.Set, At: now, Known: g.known,
 	}
 	if !c.Fresh {
 		remembered, err := r.own.Factors.Remembers(ctx, g.account.ID, a.Browser)
@@ -281,7 +283,7 @@ func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way 
 	if err != nil {
 		return Login{}, err
 	}
-	if !s.Ways.Has(way) {
+	if way != WayRecovery && !s.Ways.Has(way) {
 		return Login{}, identity.ErrNotFound
 	}
 	proved, err := r.proveWay(ctx, s.ask(), way, typed)
@@ -299,6 +301,7 @@ func (s SecondStep) Remembers(way Way) bool {
 // finish gives the session of a login whose factors were all right, in one act.
 func (r *Attempts) finish(ctx context.Context, s SecondStep, proved proof, remember bool, seat Seat) (Login, error) {
 	var login Login
+	at := r.now().UTC()
 	reading, err := r.readAgain(ctx, s.Account)
 	if err != nil {
 		return Login{}, err
@@ -323,11 +326,14 @@ func (r *Attempts) finish(ctx context.Context, s SecondStep, proved proof, remem
 				return err
 			}
 		}
-		link, _ := acc.Own()
-		own := identity.Own{
-			Level: link.Level, Basis: link.Basis, Password: identity.Use{Level: s.Level, At: s.At},
-			Possession: proved.use(r.now().UTC()), Means: proved.means,
+		if proved.means == identity.MeansRecovery {
+			if acc, err = r.letBackIn(ctx, acc); err != nil {
+				return err
+			}
 		}
+		own := ownStanding(acc)
+		own.Password = identity.Use{Level: s.Level, At: s.At, Held: acc.Held(s.Set)}
+		own.Possession, own.Means = proved.use(acc, at), proved.means
 		if login, err = r.seat(ctx, s.Trip, acc, identity.Evidence{Own: own}, seat, e); err != nil {
 			return err
 		}

@@ -43,6 +43,7 @@ type Recovery struct {
 	Epoch   int64
 	Ways    Ways      // in which the second factor can be proved
 	SentAt  time.Time // when a code was texted last
+	LetIn   bool      // people did it: their code stood in for the second factor
 	Proved  bool      // the second factor was
 }
 
@@ -52,15 +53,16 @@ type recoveryBody struct {
 	Epoch   int64     `json:"epoch,omitempty"`
 	Ways    Ways      `json:"ways,omitempty"`
 	SentAt  time.Time `json:"sent_at,omitzero"`
+	LetIn   bool      `json:"let_in,omitempty"`
 	Proved  bool      `json:"proved,omitempty"`
 }
 
 func (v Recovery) body() recoveryBody {
-	return recoveryBody{v.Token.Reveal(), v.Account, v.Epoch, v.Ways, v.SentAt, v.Proved}
+	return recoveryBody{v.Token.Reveal(), v.Account, v.Epoch, v.Ways, v.SentAt, v.LetIn, v.Proved}
 }
 
 func (b recoveryBody) recovery(j Journey) Recovery {
-	return Recovery{j, identity.Secret(b.Token), b.Account, b.Epoch, b.Ways, b.SentAt, b.Proved}
+	return Recovery{j, identity.Secret(b.Token), b.Account, b.Epoch, b.Ways, b.SentAt, b.LetIn, b.Proved}
 }
 
 // Next returns the page that is due.
@@ -242,49 +244,58 @@ func (r *Attempts) ProveRecovery(ctx context.Context, browser identity.Secret, w
 	if err != nil {
 		return v, err
 	}
-	if v.Next() != PageFactor || !v.Ways.Has(way) {
+	asked := v.Next() == PageFactor && v.Ways.Has(way)
+	if letIn := way == WayRecovery && (v.Next() == PageFactor || v.Next() == PageHelp); !asked && !letIn {
 		return v, ErrNotYet
 	}
 	if _, err := r.proveWay(ctx, v.ask(), way, typed); err != nil {
 		return v, err
 	}
-	v.Proved = true
+	v.Proved, v.LetIn = true, way == WayRecovery
 	v.Journey, err = r.keep(ctx, v.Journey, v.body())
 	return v, err
 }
 
 // Reset sets the new password and ends everything older: sessions, remembered
 // browsers, links and codes. It gives no session: the patient logs in, second
-// factor included. It returns *[WeakPassword] or [password.ErrBusy].
-func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identity.Secret) error {
+// factor included. Where people let the patient in, who has none, it gives the one
+// session in which a new way can be set up. It returns *[WeakPassword] or
+// [password.ErrBusy].
+func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identity.Secret, trip Attempt, seat Seat) (Login, error) {
 	v, acc, err := r.recovery(ctx, browser)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
 	if v.Next() != PageReset {
-		return ErrNotYet
+		return Login{}, ErrNotYet
 	}
 	link, _ := acc.Own()
 	if fault := password.Judge(pw, r.contextWords(link.Details)); fault != "" {
-		return &WeakPassword{fault}
+		return Login{}, &WeakPassword{fault}
 	}
 	before, err := r.own.Passwords.Of(ctx, acc.ID)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return err
+		return Login{}, err
 	}
 	record, err := r.own.Passwords.Prepare(ctx, pw, password.Anyone)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
+	var login Login
 	// It was bound with a second factor proved, so it carries what the old one did.
 	record.Level, record.Set = before.Level, r.now().UTC()
 	e := &audit.Event{Kind: audit.PasswordChanged, Actor: audit.Patient, Account: acc.ID, Cause: "reset"}
-	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
+	err = r.ledger.Act(ctx, e, func(ctx context.Context) error {
 		if err := r.own.Passwords.Set(ctx, acc.ID, record); err != nil {
 			return err
 		}
 		if err := r.accounts.EndAll(ctx, acc.ID, v.Epoch); err != nil {
 			return err
+		}
+		if v.LetIn {
+			if login, err = r.letInAnew(ctx, acc, record, trip, seat); err != nil {
+				return err
+			}
 		}
 		if err := r.own.Sending.Settle(ctx, "password:"+link.Details.Email.Canonical()); err != nil {
 			return err
@@ -294,18 +305,20 @@ func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identi
 		}
 		return r.journeys.EndJourney(ctx, v.ID)
 	})
+	if err != nil {
+		return Login{}, err
+	}
+	return login, nil
 }
 
 // tellAll tells the patient on every channel that they have.
 func (r *Attempts) tellAll(ctx context.Context, acc account.Account, kind outbox.Kind) error {
-	link, _ := acc.Own()
-	if err := r.tell(ctx, link.Details.Email.Contact(), acc.Language, kind, nil); err != nil {
-		return err
+	for _, c := range acc.Contacts() {
+		if err := r.tell(ctx, c, acc.Language, kind, nil); err != nil {
+			return err
+		}
 	}
-	if !link.Details.PhoneVerified || !link.Details.Phone.UKMobile() {
-		return nil
-	}
-	return r.tell(ctx, link.Details.Phone.Contact(), acc.Language, kind, nil)
+	return nil
 }
 
 // RemindEmail tells the owners of a proved phone, by text, which address they log in

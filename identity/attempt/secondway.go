@@ -33,9 +33,11 @@ func (r *Attempts) AskCard(ctx context.Context, accountID string) (bool, error) 
 
 // MakeCard makes a new card in the place of the last one and returns its codes, to
 // be shown once. It carries the level of the session that made it. A session that is
-// not what [Attempts.FactorDemand] wants is [ErrStale].
+// not what [Attempts.FactorDemand] wants is [ErrStale]; one of factors that are held
+// after a recovery is [ErrHeld].
 func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.Secret, error) {
-	if err := r.mayChange(ctx, s); err != nil {
+	level, err := r.mayBind(ctx, s)
+	if err != nil {
 		return nil, err
 	}
 	acc, err := r.accounts.Account(ctx, s.Account)
@@ -44,7 +46,7 @@ func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.
 	}
 	var codes []identity.Secret
 	err = r.ledger.Within(ctx, func(ctx context.Context) error {
-		if codes, err = r.own.Factors.MakeCard(ctx, s.Account, s.Trust.P); err != nil {
+		if codes, err = r.own.Factors.MakeCard(ctx, s.Account, level); err != nil {
 			return fmt.Errorf("make the card: %w", err)
 		}
 		if err := r.own.Sending.Settle(ctx, guessKey(WayCard, s.Account)); err != nil { // made at the one before

@@ -113,7 +113,7 @@ func (r *Attempts) ownOffers(ctx context.Context, acc account.Account) ([]Offer,
 	for _, w := range f.Ways() {
 		proves := standing
 		would := f.proof(w)
-		proves.Possession, proves.Means = would.use(now), would.means
+		proves.Possession, proves.Means = would.use(acc, now), would.means
 		all = append(all, Offer{Way: w, Proves: identity.Evidence{Own: proves}})
 	}
 	return r.withPassword(ctx, acc, all)
@@ -129,7 +129,7 @@ func (r *Attempts) withPassword(ctx context.Context, acc account.Account, all []
 	if err != nil {
 		return nil, err
 	}
-	use := identity.Use{Level: record.Level, At: r.now().UTC()}
+	use := identity.Use{Level: record.Level, At: r.now().UTC(), Held: acc.Held(record.Set)}
 	alone := ownStanding(acc)
 	alone.Password = use
 	whole := []Offer{{Way: WayPassword, Proves: identity.Evidence{Own: alone}}}
@@ -204,13 +204,14 @@ func (r *Attempts) GiveStepUp(ctx context.Context, browser identity.Secret, seat
 	if err != nil {
 		return Login{}, err
 	}
-	return r.stepUp(ctx, seat, w, identity.Own{Possession: proved.use(r.now().UTC()), Means: proved.means})
+	return r.stepUp(ctx, seat, w, proved)
 }
 
 // stepUp raises the session with what was proved, in one act. It opens no other
 // session, and raises none whose account has changed since.
-func (r *Attempts) stepUp(ctx context.Context, seat Seat, w Way, proves identity.Own) (Login, error) {
+func (r *Attempts) stepUp(ctx context.Context, seat Seat, w Way, proved proof) (Login, error) {
 	var login Login
+	at := r.now().UTC()
 	e := &audit.Event{
 		Kind: audit.SessionRaised, Actor: audit.Patient, Account: seat.Session.Account, Session: seat.Session.Handle, Cause: "step-up-" + string(w),
 	}
@@ -227,7 +228,7 @@ func (r *Attempts) stepUp(ctx context.Context, seat Seat, w Way, proves identity
 			return err
 		}
 		added := ownStanding(acc)
-		added.Possession, added.Means = proves.Possession, proves.Means
+		added.Possession, added.Means = proved.use(acc, at), proved.means
 		offer := Offer{Way: w, Proves: identity.Evidence{Own: added, Frozen: acc.Frozen()}}
 		secret, s, err := r.sessions.Raise(ctx, *now.Session, seat.Secret, offer.Onto(now.Session.Evidence))
 		login = Login{Secret: secret, Session: s}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/code"
@@ -26,6 +25,9 @@ const (
 	// whoever has the mailbox can have the password too (NIST SP 800-63B-4
 	// §3.1.3.1). It is no letter of the vector.
 	WayEmail Way = "email"
+	// WayRecovery is a code with which people let a patient back in. No account has it
+	// among its ways: it is asked for where a patient says that the others are lost.
+	WayRecovery Way = "recovery"
 )
 
 // secondFactors are the ways that are a letter of the vector, in the order in which
@@ -122,14 +124,6 @@ type proof struct {
 	means  identity.Means
 }
 
-// use is the proof as a session keeps it.
-func (p proof) use(now time.Time) identity.Use {
-	if p.means == "" {
-		return identity.Use{}
-	}
-	return identity.Use{Level: p.factor.Level, At: now, Held: p.factor.Held}
-}
-
 // bond returns what a code that is sent to the account's phone or address is bound
 // to, and the phone. One that is off is [ErrFactorOff].
 func (r *Attempts) bond(ctx context.Context, k ask, way Way) (code.Bond, factor.Phone, error) {
@@ -157,11 +151,14 @@ func (r *Attempts) bond(ctx context.Context, k ask, way Way) (code.Bond, factor.
 // that none is. What can be no code is [code.ErrMalformed] and costs nothing; the
 // other errors are those of [code.Codes.Try].
 func (r *Attempts) proveWay(ctx context.Context, k ask, way Way, typed identity.Secret) (proof, error) {
-	if _, ok := identity.ParseDigits(typed, factor.TOTPDigits); !ok && way != WayCard {
+	if _, ok := identity.ParseDigits(typed, factor.TOTPDigits); !ok && way != WayCard && way != WayRecovery {
 		return proof{}, code.ErrMalformed
 	}
-	key := guessKey(way, k.account)
-	err := r.pay(ctx, key, r.own.Sending.Rates().Code)
+	key, policy := guessKey(way, k.account), r.own.Sending.Rates().Code
+	if way == WayRecovery {
+		policy.Ever = 0 // it is no factor that could be ended
+	}
+	err := r.pay(ctx, key, policy)
 	if errors.Is(err, ErrFactorOff) {
 		err = errors.Join(err, r.switchOff(ctx, k.account, way))
 	}
@@ -196,6 +193,12 @@ func (r *Attempts) tryWay(ctx context.Context, k ask, way Way, typed identity.Se
 			return proof{}, err
 		}
 		return proof{phone.Factor(), identity.MeansText}, err
+	case WayRecovery:
+		c, err := r.own.Factors.SpendRecovery(ctx, k.account, typed)
+		if errors.Is(err, identity.ErrNotFound) {
+			err = code.ErrWrong
+		}
+		return proof{factor.Factor{Kind: factor.KindRecovery, ID: c.ID, Account: k.account}, identity.MeansRecovery}, err
 	}
 	return proof{}, identity.ErrNotFound
 }

@@ -30,6 +30,7 @@ const (
 	AccountSignedOut    Kind = "account.signed-out"   // every session ended at once
 	AccountLookedUp     Kind = "account.looked-up"    // an operator read an account
 	AccountAlarmed      Kind = "account.alarmed"      // the patient said of an event that it was not them; Cause is its kind
+	AccountRecovered    Kind = "account.recovered"    // people let its patient back in; what is bound now is held
 	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why
 	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown
 	TokensIssued        Kind = "portal.tokens-issued" // a portal exchanged its code
@@ -58,6 +59,8 @@ const (
 	ActivationRevoked Kind = "activation.revoked" // it was ended unused
 	ActivationSpent   Kind = "activation.spent"   // a patient used a code that staff had handed over
 	ProofRecorded     Kind = "proof.recorded"     // two members of staff saw a person's documents
+	RecoveryIssued    Kind = "recovery.issued"    // two of staff made a code that lets a patient back in
+	RecoverySpent     Kind = "recovery.spent"     // the patient used it
 	ApprovalAsked     Kind = "approval.asked"     // an act that needs a second person
 	ApprovalConfirmed Kind = "approval.confirmed" // the second person agreed, and it was done
 	ApprovalRefused   Kind = "approval.refused"   // the second person did not agree, or the first withdrew

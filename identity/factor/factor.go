@@ -39,7 +39,6 @@ type Factor struct {
 	Account string
 	Level   identity.Proofing
 	Bound   time.Time
-	Held    time.Time // until then it carries nothing, as it was bound after a recovery; zero: it is not held
 }
 
 // Peppers makes keyed digests: what a stolen database can't be guessed against.
@@ -64,6 +63,7 @@ type Store interface {
 	BrowserStore
 	PhoneStore
 	HandedStore
+	RecoveryStore
 	// Raise sets the level of the account's factor of that kind and id, if that
 	// is higher than what it carries, and reports whether it did. A factor that
 	// is no more, or another account's, is not raised.

@@ -31,13 +31,12 @@ type TOTP struct {
 	Step    int64           // the last that a code was taken of: none up to it is taken again
 	Level   identity.Proofing
 	Bound   time.Time
-	Held    time.Time // until then it carries nothing; zero: it is not held
-	Off     bool      // too many wrong codes in a row: none opens until an app is bound again
+	Off     bool // too many wrong codes in a row: none opens until an app is bound again
 }
 
 // Factor returns the app as what opens the account.
 func (t TOTP) Factor() Factor {
-	return Factor{Kind: KindTOTP, ID: t.ID, Account: t.Account, Level: t.Level, Bound: t.Bound, Held: t.Held}
+	return Factor{Kind: KindTOTP, ID: t.ID, Account: t.Account, Level: t.Level, Bound: t.Bound}
 }
 
 // TOTPStore is the part of [Store] that keeps authenticator apps, one an account.

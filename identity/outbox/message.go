@@ -36,6 +36,8 @@ const (
 	AppAdded            Kind = "app-added"             // an authenticator app was set up
 	AppRemoved          Kind = "app-removed"           // it was taken from the account
 	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
+	RecoveryMade        Kind = "recovery-made"         // staff made a code that lets back in
+	Recovered           Kind = "recovered"             // it was used
 	Locked              Kind = "locked"                // too many wrong passwords
 )
 
@@ -75,6 +77,8 @@ var shapes = map[Kind]shape{
 	AppAdded:            {nil, byEmail},
 	AppRemoved:          {nil, byEmail},
 	FactorOff:           {nil, byEmail},
+	RecoveryMade:        {nil, either},
+	Recovered:           {nil, either},
 	Locked:              {nil, either},
 }
 

@@ -34,7 +34,7 @@ type Event struct {
 var tellings = []audit.Kind{
 	audit.LoginSucceeded, audit.SessionRaised, audit.SessionEnded, audit.AccountCreated, audit.LevelRaised, audit.ProofRefused,
 	audit.PasswordChanged, audit.DetailsRefreshed, audit.AccountDisabled, audit.AccountEnabled, audit.AccountSignedOut, audit.AccountLookedUp,
-	audit.AccountAlarmed, audit.RecordFrozen, audit.CodeIssued, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
+	audit.AccountAlarmed, audit.RecordFrozen, audit.AccountRecovered, audit.RecoveryIssued, audit.CodeIssued, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
 	audit.BrowserRemembered, audit.BrowserForgotten, audit.PhoneBound, audit.PhoneDropped, audit.PhoneOff, audit.ActivationSpent,
 	audit.TOTPBound, audit.TOTPDropped, audit.TOTPOff, audit.FactorChosen,
 }

@@ -95,9 +95,10 @@ func (p CardCode) form() form {
 
 // LostPhone says what helps without the phone.
 type LostPhone struct {
-	CardURL string // the way by printed card; empty: none
-	Texts   bool   // codes are texted to it: a SIM with the same number helps
-	Back    string
+	LetInURL string // the way by a code from staff; empty: none
+	CardURL  string // the way by printed card; empty: none
+	Texts    bool   // codes are texted to it: a SIM with the same number helps
+	Back     string
 }
 
 func (LostPhone) template() string { return "lost-phone" }

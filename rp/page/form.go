@@ -39,7 +39,7 @@ var faultKeys = []string{
 	"fault.card-code", "fault.card-code-empty", "fault.app-code", "fault.way",
 	"fault.handed-empty", "fault.handed-wrong", "fault.handed-expired", "fault.handed-spent", "fault.handed-conflict",
 	"fault.password-empty", "fault.password-too-short", "fault.password-too-long", "fault.password-common", "fault.password-context",
-	"fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
+	"fault.recovery-code", "fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
 	"fault.credentials", FaultLocked, "fault.busy",
 }
 
@@ -164,6 +164,7 @@ var inputs = map[string]input{
 	"card_code":       {Name: "card_code", Auto: "one-time-code", Caps: "characters", Class: "nhsuk-input--code nhsuk-input--width-10 dilys-long-code"},
 	"gp_account_id":   {Name: "gp_account_id", Auto: "off", Caps: "none", Class: "nhsuk-u-width-two-thirds"},
 	"gp_linkage_key":  {Name: "gp_linkage_key", Auto: "off", Caps: "none", Class: "nhsuk-u-width-two-thirds"},
+	"recovery_code":   {Name: "recovery_code", Auto: "one-time-code", Caps: "characters", Class: "nhsuk-input--code nhsuk-input--width-10 dilys-long-code"},
 	"activation_code": {Name: "activation_code", Auto: "one-time-code", Caps: "characters", Class: "nhsuk-input--code nhsuk-input--width-10 dilys-long-code"},
 	"helper_email":    {Name: "helper_email", Type: "email", Auto: "off"},
 	"helper_phone":    {Name: "helper_phone", Type: "tel", Auto: "off", Class: "nhsuk-u-width-two-thirds"},

@@ -54,7 +54,8 @@ func (p RecoverLink) form() form { return form{action: or(p.Action, recoverAt+"/
 
 // RecoverHelp says who helps where no second factor can be given.
 type RecoverHelp struct {
-	Back string
+	LetInURL string // the way by a code from staff; empty: none
+	Back     string
 }
 
 func (RecoverHelp) template() string { return "recover-help" }

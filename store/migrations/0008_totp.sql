@@ -10,7 +10,6 @@ CREATE TABLE totps (
     step    BIGINT NOT NULL,
     level   BIGINT NOT NULL,
     bound   BIGINT NOT NULL,
-    held    BIGINT NOT NULL,
     off     BOOLEAN NOT NULL
 );
 

@@ -42,7 +42,7 @@ func phone(account string) factor.Phone {
 // totp is an authenticator app of that account, every field filled.
 func totp(account string) factor.TOTP {
 	return factor.TOTP{
-		ID: identity.NewID(), Account: account, Seed: factor.NewSeed(), Step: 59_000_000, Level: identity.P5, Bound: epoch, Held: epoch.Add(72 * time.Hour),
+		ID: identity.NewID(), Account: account, Seed: factor.NewSeed(), Step: 59_000_000, Level: identity.P5, Bound: epoch,
 	}
 }
 
@@ -75,7 +75,7 @@ func (k *kit) hand() (factor.HandedDigest, factor.Handed) {
 	return code, h
 }
 
-var factorRules = slices.Concat(totpRules, cardRules, browserRules, phoneRules, handedRules, []rule{
+var factorRules = slices.Concat(totpRules, cardRules, browserRules, phoneRules, handedRules, recoveryRules, []rule{
 	{"an erased account has no factor, and nobody else lost any", func(k *kit) {
 		gone, stays := k.someone(), k.someone()
 		for _, a := range []account.Account{gone, stays} {
@@ -465,7 +465,7 @@ var totpRules = []rule{
 	{"an app is read back whole, and the next one takes its place with a step of its own", func(k *kit) {
 		a, other := k.someone(), k.someone()
 		first, next := totp(a.ID), totp(a.ID)
-		next.Step, next.Level, next.Held = 7, identity.P9, time.Time{}
+		next.Step, next.Level = 7, identity.P9
 		k.ok(k.Factors.PutTOTP(k.ctx, first))
 		k.ok(k.Factors.PutTOTP(k.ctx, totp(other.ID)))
 		got, err := k.Factors.TOTP(k.ctx, a.ID)

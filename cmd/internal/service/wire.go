@@ -39,6 +39,7 @@ type Records struct {
 	Approvals *approval.Approvals
 	keys      *store.Keys
 	journal   string
+	outbox    *outbox.Outbox // what is put into it, the running service sends
 }
 
 // OpenRecords opens the database that the configuration names, with its keys.
@@ -58,6 +59,7 @@ func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records
 	r.Sessions = session.New(db.Sessions(), r.Ledger, now)
 	r.Factors = factor.New(db.Factors(), keys, r.Ledger, now)
 	r.Approvals = approval.New(db.Approvals(), r.Ledger, now)
+	r.outbox = outbox.New(db.Outbox(), outbox.Options{Now: now})
 	return r, nil
 }
 

@@ -144,6 +144,12 @@ func activities(at frameAt) []Sample {
 		{"activity-nothing", frame, page.Activity{}},
 		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
 		{"not-me-done", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2", Own: true}},
+		{"let-in", at("/login/email/let-in"), page.LetIn{Action: "/login/email/let-in", Back: "/login/email/lost-phone"}},
+		{"let-in-faults", at("/recover/let-in"), page.LetIn{Action: "/recover/let-in", Back: "/recover/help", Faults: faults("recovery_code", "fault.recovery-code")}},
+		{"regained", loggedIn(at("/account/regained"), 30*time.Minute), page.Regained{
+			Opens: Now.Add(72 * time.Hour), SetUp: true, PhoneURL: "/account/phone", AppURL: "/account/authenticator", CardURL: "/account/second-way", To: "/account",
+		}},
+		{"regained-wait", loggedIn(at("/account/regained"), 30*time.Minute), page.Regained{Opens: Now.Add(48 * time.Hour)}},
 		{"linkage", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{}},
 		{"linkage-faults", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{
 			AskNumber: true, Number: "999 12", Faults: faults("nhs_number", "fault.nhs-number-too-short", "gp_account_id", "fault.gp-account-id", "gp_linkage_key", "fault.gp-linkage-key"),
@@ -189,7 +195,7 @@ func codes(at frameAt) []Sample {
 			Others: []page.OtherWay{{Way: page.ByPhone, URL: "/login/email/code", Send: true}, {Way: page.ByCard, URL: "/login/email/card"}},
 		}},
 		{"app-code-faults", at("/recover/factor?way=totp"), page.AppCode{LostURL: "/recover/help", Faults: faults("code", "fault.app-code")}},
-		{"lost-phone", at("/login/email/lost-phone"), page.LostPhone{CardURL: "/login/email/card", Texts: true, Back: "/login/email/code"}},
+		{"lost-phone", at("/login/email/lost-phone"), page.LostPhone{CardURL: "/login/email/card", Texts: true, LetInURL: "/login/email/let-in", Back: "/login/email/code"}},
 		{"lost-phone-app", at("/login/email/lost-phone"), page.LostPhone{Back: "/login/email/app"}},
 		{"card-ask", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{Phone: true, To: "/account", Progress: step(9)}},
 		{"card-ask-no-phone", loggedIn(at("/account/second-way"), 30*time.Minute), page.CardAsk{To: "/account", Progress: step(9)}},

@@ -1,0 +1,111 @@
+package rp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
+	"github.com/dilys-id/dilys/identity/code"
+	"github.com/dilys-id/dilys/rp/page"
+)
+
+// Where a code from staff is given: in the place of a log-in's second factor, and in
+// that of a forgotten password's.
+const (
+	loginLetIn   = "/login/email/let-in"
+	recoverLetIn = "/recover/let-in"
+	regainedPath = "/account/regained"
+)
+
+// letIn asks for the code (GET /login/email/let-in).
+func (s *Server) letIn(v *visit) error {
+	if _, err := v.second(); err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, loginLetInPage())
+}
+
+func loginLetInPage(faults ...page.Fault) page.LetIn {
+	return page.LetIn{Action: loginLetIn, Back: "/login/email/lost-phone", Faults: faults}
+}
+
+// letInFault names what is told of a code that was not taken. Whether it was wrong,
+// used or old is one answer: who calls the help desk is told there.
+func letInFault(err error) []page.Fault {
+	for _, is := range []error{code.ErrWrong, code.ErrMalformed, identity.ErrExpired, identity.ErrSpent} {
+		if errors.Is(err, is) {
+			return []page.Fault{{Field: "recovery_code", Key: "fault.recovery-code"}}
+		}
+	}
+	return nil
+}
+
+// giveLetIn judges it (POST /login/email/let-in).
+func (s *Server) giveLetIn(v *visit) error {
+	due, err := v.second()
+	if err != nil {
+		return err
+	}
+	browser := identity.NewToken()
+	login, err := v.attempts.GiveSecond(
+		v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field("recovery_code")), false, v.seatWith(browser))
+	if faults := letInFault(err); faults != nil {
+		return v.show(http.StatusUnprocessableEntity, loginLetInPage(faults...))
+	}
+	if err != nil {
+		return v.codeLimit(due.Trip, err)
+	}
+	v.entered(browser, login, due.Trip.Shared)
+	return v.redirect(query(regainedPath, "to", landing(due.Trip.Return)))
+}
+
+// recoverLetIn asks for the code in a forgotten password (GET /recover/let-in).
+func (s *Server) recoverLetIn(v *visit) error {
+	if _, err := v.attempts.Recovery(v.r.Context(), v.browser); errors.Is(err, identity.ErrNotFound) {
+		return linkOver()
+	} else if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, page.LetIn{Action: recoverLetIn, Back: "/recover/help"})
+}
+
+// giveRecoverLetIn judges it (POST /recover/let-in).
+func (s *Server) giveRecoverLetIn(v *visit) error {
+	v.path = recoverLetIn
+	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field("recovery_code")))
+	if faults := letInFault(err); faults != nil {
+		return v.show(http.StatusUnprocessableEntity, page.LetIn{Action: recoverLetIn, Back: "/recover/help", Faults: faults})
+	}
+	return v.recovered(err)
+}
+
+// regained says what works now and what opens when (GET /account/regained).
+func (s *Server) regained(v *visit) error {
+	if ready, err := v.ready(); !ready {
+		return err
+	}
+	hold := v.attempts.Held(*v.session)
+	if hold.Until.IsZero() {
+		return v.redirect("/account")
+	}
+	content := page.Regained{Opens: hold.Until, SetUp: hold.LetIn, To: v.after()}
+	if hold.LetIn {
+		content.AppURL, content.CardURL = authenticatorPath, cardPath
+	}
+	return v.show(http.StatusOK, content)
+}
+
+// notYet reports whether the session may not change yet how its account is opened.
+func notYet(err error) bool {
+	return errors.Is(err, attempt.ErrStale) || errors.Is(err, attempt.ErrHeld)
+}
+
+// later leads to a fresh proof, and from there back to that page, or says when the
+// change opens.
+func (v *visit) later(err error, back string) error {
+	if errors.Is(err, attempt.ErrHeld) {
+		return v.redirect(regainedPath)
+	}
+	return v.redirect(stepUpURL(attempt.Return{Path: back}))
+}
