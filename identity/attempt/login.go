@@ -275,16 +275,12 @@ func (r *Attempts) ResendLogin(ctx context.Context, browser identity.Secret) (Se
 // GiveSecond judges what was typed as the second factor of that way, and gives the
 // session. With remember, the browser stands in for a code from then on, but never
 // on somebody else's device, for a code that is to be crossed out, nor for one by
-// e-mail, which is no second factor that anything could stand in for. A way that the
-// account does not have is [identity.ErrNotFound]; the other errors are those of
-// [code.Codes.Try], *[Locked] and [ErrFactorOff].
+// e-mail, which is no second factor that anything could stand in for. The errors are
+// those of [code.Codes.Try], *[Locked] and [ErrFactorOff].
 func (r *Attempts) GiveSecond(ctx context.Context, browser identity.Secret, way Way, typed identity.Secret, remember bool, seat Seat) (Login, error) {
 	s, _, err := r.second(ctx, browser)
 	if err != nil {
 		return Login{}, err
-	}
-	if way != WayRecovery && !s.Ways.Has(way) {
-		return Login{}, identity.ErrNotFound
 	}
 	proved, err := r.proveWay(ctx, s.ask(), way, typed)
 	if err != nil {

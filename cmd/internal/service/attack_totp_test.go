@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -343,6 +344,26 @@ func TestF3AnAppIsBoundWhereItWasShown(t *testing.T) {
 	}
 }
 
+// The browser's value alone, with a session of the same patient that is not the one
+// which was shown the seed, binds nothing.
+func TestF3AnAppIsBoundInItsSessionAlone(t *testing.T) {
+	w, a := newTown(t), gwen()
+	b := w.signUp(a)
+	phone := b.scan()
+	w.clock.advance(2 * time.Minute)
+	other := w.halfway(a)
+	other.post("/login/email/code", url.Values{"code": {w.code(a.e164())}})
+	confirm := func(secret string) error {
+		s, err := w.Sessions.Read(t.Context(), identity.Secret(secret))
+		must(t, err)
+		return w.Attempts.ConfirmApp(t.Context(), identity.Secret(b.keeps("dilys-browser")), s, identity.Secret(phone.code(0)))
+	}
+	if err := confirm(other.keeps("dilys")); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("wanted nothing to confirm, got %v", err)
+	}
+	must(t, confirm(b.keeps("dilys")))
+}
+
 // A change of the factors wants both halves of the login, proved lately.
 func TestF3WhoMayChangeFactors(t *testing.T) {
 	w, a := newTown(t), gwen()
@@ -634,6 +655,41 @@ func TestAnAppThatWasGuessedAtIsOff(t *testing.T) {
 	}
 }
 
+// What was guessed off is good again once its patient, who got in another way, has set
+// it up anew.
+func TestWhatWasGuessedOffIsSetUpAnew(t *testing.T) {
+	w, a, phone := withApp(t)
+	b := w.halfway(a)
+	b.giveApp(phone.code(0))
+	b.makeCard()
+	w.clock.advance(25 * time.Hour)
+	for range 10 {
+		guesser := w.halfway(a)
+		for range 10 {
+			guesser.giveApp("000000")
+			guesser.giveCard("AAAA-CCCC-DDDD-EE")
+		}
+		w.clock.advance(25 * time.Hour)
+	}
+	w.halfway(a).giveApp("000000")
+	back := w.browser()
+	if to := back.enter(a.email, a.password).location(t); to.Path != "/login/email/code" {
+		t.Fatalf("wanted the text asked for, as the app is off, got %s", to.Path)
+	}
+	if got := back.giveApp(phone.code(0)); got.StatusCode == http.StatusSeeOther && back.loggedIn() {
+		t.Error("an app that is off opened")
+	}
+	back.post("/login/email/code", url.Values{"code": {w.code(a.e164())}})
+	fresh, codes := back.bind(), back.makeCard()
+	w.clock.advance(25 * time.Hour)
+	if got := w.halfway(a).giveApp(fresh.code(0)); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("the new app: wanted it taken, got %d", got.StatusCode)
+	}
+	if got := w.halfway(a).giveCard(codes[0]); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("the new card: wanted it taken, got %d", got.StatusCode)
+	}
+}
+
 func TestTheLastFactorStays(t *testing.T) {
 	w, a := newTown(t), gwen()
 	a.phone = ""
@@ -700,6 +756,11 @@ func TestACodeByEmailIsNoSecondFactor(t *testing.T) {
 	}
 	if to := b.get(asksToHandIn()).location(t); to.Query().Get("code") != "" {
 		t.Error("the portal that wants Cp.Cd took a code by e-mail")
+	}
+	open, err := w.Sessions.List(t.Context(), b.get("/check").Header.Get("Dilys-Subject"))
+	must(t, err)
+	if len(open) == 0 || !open[0].Evidence.Own.Possession.At.IsZero() || open[0].Evidence.Own.Means != "" {
+		t.Error("the session says that something was possessed")
 	}
 	claims := w.handsIn(b, "leaflets")
 	if claims["acr"] != trust || fmt.Sprint(claims["amr"]) != "[pwd]" {
