@@ -171,7 +171,7 @@ func (v *visit) loginCodePage(due attempt.SecondStep, faults ...page.Fault) page
 		Off: v.channelOff(identity.BySMS), Lasts: code.Life(code.Login), Faults: faults,
 	}
 	if due.Way == attempt.WayEmail {
-		content.Purpose, content.LostPhoneURL = page.CodeLoginEmail, ""
+		content.Purpose, content.LostPhoneURL, content.Off = page.CodeLoginEmail, "", v.channelOff(identity.ByEmail)
 	}
 	return content
 }

@@ -468,7 +468,7 @@ func (v *visit) signUpContent(u attempt.SignUp, p attempt.Page, faults ...page.F
 	case attempt.PageEmailCode:
 		return page.Code{
 			Purpose: page.CodeSignUpEmail, To: d.Email.Reveal(), Lasts: code.Life(code.SignUpEmail), ChangeURL: "/sign-up/email",
-			Back: back, Progress: progress, Faults: faults,
+			Off: v.channelOff(identity.ByEmail), Back: back, Progress: progress, Faults: faults,
 		}, nil
 	case attempt.PagePhone:
 		return page.SignUpPhone{

@@ -30,7 +30,7 @@ type Code struct {
 	Sent         bool   // a new code was sent just now
 	Lasts        time.Duration
 	Remember     bool // the browser may be remembered (`remember`); not on somebody else's device
-	Off          bool // no texts can be sent now
+	Off          bool // no message can be sent now in which such a code comes
 	Action       string
 	ResendAction string // empty: Action
 	ChangeURL    string // where a wrong address is mended; empty: none

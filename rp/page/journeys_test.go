@@ -187,8 +187,11 @@ func TestTextsOffPromisesNoText(t *testing.T) {
 	if b := main.find(looksLikeButton); len(b) != 1 || b[0].attrs["href"] != "/login/email/card" {
 		t.Error("the card is not the way that stands out")
 	}
-	if main = mainOf(t, "en", page.Code{Purpose: page.CodeSignUpEmail, Off: true}); strings.Contains(main.words(), "text messages") {
-		t.Error("texts that are off trouble an e-mail")
+	for _, purpose := range []page.CodePurpose{page.CodeSignUpEmail, page.CodeLoginEmail} {
+		words := mainOf(t, "en", page.Code{Purpose: purpose, Off: true}).words()
+		if strings.Contains(words, "text messages") || strings.Contains(words, "We sent") || strings.Contains(words, "new code") || !strings.Contains(words, "cannot send emails") {
+			t.Errorf("%s: emails are off: got %q", purpose, words)
+		}
 	}
 	if main = mainOf(t, "en", page.SignUpPhone{Off: true}); len(main.find(func(e *element) bool { return e.attrs["type"] == "tel" })) > 0 {
 		t.Error("a number is asked for that cannot be texted")

@@ -180,6 +180,7 @@ func codes(at frameAt) []Sample {
 		{"code-login-texts-off", at("/login/email/code"), off},
 		{"code-login-texts-off-alone", at("/login/email/code"), none},
 		{"code-login-email", at("/login/email/code"), page.Code{Purpose: page.CodeLoginEmail, Lasts: 10 * time.Minute}},
+		{"code-login-emails-off", at("/login/email/code"), page.Code{Purpose: page.CodeLoginEmail, Off: true}},
 		{"code-login-too-soon", at("/login/email/code"), locked},
 		{"code-recover", at("/recover/factor"), page.Code{
 			Purpose: page.CodeRecover, Others: []page.OtherWay{{Way: page.ByCard, URL: "/recover/factor?way=card"}}, LostPhoneURL: "/recover/help",
