@@ -8,6 +8,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/code"
 	"github.com/dilys-id/dilys/identity/outbox"
 	"github.com/dilys-id/dilys/identity/password"
 	"github.com/dilys-id/dilys/identity/session"
@@ -33,6 +34,32 @@ func (r *Attempts) letBackIn(ctx context.Context, acc account.Account) (account.
 		return acc, err
 	}
 	return acc, r.tellAll(ctx, acc, outbox.Recovered)
+}
+
+// tryLetIn uses up a code with which people let the patient in: one that two of staff
+// made for this account, or one that the practice handed to the patient whose NHS
+// number it has. What else the latter proves is not taken for true here: it is given
+// in the place of a lost phone, by whoever has it.
+func (r *Attempts) tryLetIn(ctx context.Context, id string, typed identity.Secret) error {
+	_, err := r.own.Factors.SpendRecovery(ctx, id, typed)
+	if !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	handed, err := r.own.Factors.SpendHanded(ctx, id, typed)
+	if errors.Is(err, identity.ErrNotFound) {
+		return code.ErrWrong
+	}
+	if err != nil {
+		return err
+	}
+	acc, err := r.accounts.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	if link, _ := acc.Own(); link.Level < identity.P5 || handed.NHSNumber != link.Details.NHSNumber {
+		return code.ErrWrong
+	}
+	return nil
 }
 
 // LetIn reports whether people let the patient of that session in, who has a new way

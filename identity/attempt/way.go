@@ -194,11 +194,7 @@ func (r *Attempts) tryWay(ctx context.Context, k ask, way Way, typed identity.Se
 		}
 		return proof{phone.Factor(), identity.MeansText}, err
 	case WayRecovery:
-		c, err := r.own.Factors.SpendRecovery(ctx, k.account, typed)
-		if errors.Is(err, identity.ErrNotFound) {
-			err = code.ErrWrong
-		}
-		return proof{factor.Factor{Kind: factor.KindRecovery, ID: c.ID, Account: k.account}, identity.MeansRecovery}, err
+		return proof{factor.Factor{Kind: factor.KindRecovery, Account: k.account}, identity.MeansRecovery}, r.tryLetIn(ctx, k.account, typed)
 	}
 	return proof{}, identity.ErrNotFound
 }

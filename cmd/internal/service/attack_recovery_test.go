@@ -139,7 +139,7 @@ func TestARecoveryCodeThatIsNone(t *testing.T) {
 			w.recoveryCode(id)
 			return b.letIn(code)
 		},
-		"an activation code": func(w *town, b *browser, _ string) page { return b.letIn(w.handed("9991000003")) },
+		"another patient's activation code": func(w *town, b *browser, _ string) page { return b.letIn(w.handed("9991000070")) },
 		"of another account": func(w *town, b *browser, _ string) page {
 			other := gwen()
 			other.email, other.phone, other.number = "other@example.com", "07700900777", "999 100 0070"
@@ -209,6 +209,19 @@ func TestOneOfManySpendsARecoveryCode(t *testing.T) {
 	wait.Wait()
 	if won.Load() != 1 {
 		t.Errorf("wanted one of 50 to get in, got %d", won.Load())
+	}
+}
+
+// The practice's code lets its patient back in too, and proves no more there.
+func TestAnActivationCodeLetsBackIn(t *testing.T) {
+	w, a := newTown(t), gwen()
+	b, _ := w.stranded(a)
+	code := w.handed("9991000003")
+	if p := b.letIn(code); p.StatusCode != http.StatusSeeOther || b.trust() != "P0.Cp" {
+		t.Errorf("wanted P0.Cp, got %d and %s", p.StatusCode, b.trust())
+	}
+	if p := b.post("/account/activation", url.Values{"activation_code": {code}}); p.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("one code was used twice: %d", p.StatusCode)
 	}
 }
 
