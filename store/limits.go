@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -20,6 +22,9 @@ var _ limit.Store = (*Limits)(nil)
 func (db *DB) Limits() *Limits { return &Limits{db} }
 
 var (
+	// lockTally makes the row if there is none, and keeps it from every other act until
+	// this one ends.
+	lockTally   = statement(`INSERT INTO limits (key, tally, ends) VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET ends = limits.ends RETURNING tally`)
 	tallyOf     = statement(`SELECT tally FROM limits WHERE key = $1`)
 	setTally    = statement(`INSERT INTO limits (key, tally, ends) VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET tally = excluded.tally, ends = excluded.ends`)
 	sweepTallys = statement(`DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE ends < $1 ORDER BY ends LIMIT 500)`)
@@ -27,11 +32,11 @@ var (
 
 // Tallies is of [limit.Store].
 func (s *Limits) Tallies(ctx context.Context, keys []string, ends time.Time, change func([]limit.Tally) ([]limit.Tally, error)) error {
-	return s.db.within(ctx, func(ctx context.Context) error {
+	return s.db.counting(ctx, func(ctx context.Context) error {
 		rows, tallies := make([][]byte, len(keys)), make([]limit.Tally, len(keys))
-		for i, key := range keys {
+		for _, i := range inOrder(keys) {
 			var err error
-			if rows[i], err = s.read(ctx, "tally", key, &tallies[i]); err != nil {
+			if rows[i], err = s.lock(ctx, "tally", keys[i], ends, &tallies[i]); err != nil {
 				return err
 			}
 		}
@@ -55,9 +60,9 @@ func (s *Limits) Guesses(ctx context.Context, key string, ends time.Time, joins 
 			return err
 		}
 	}
-	return s.db.within(ctx, func(ctx context.Context) error {
+	return s.db.counting(ctx, func(ctx context.Context) error {
 		var g limit.Guesses
-		row, err := s.read(ctx, "guesses", key, &g)
+		row, err := s.lock(ctx, "guesses", key, ends, &g)
 		if err != nil {
 			return err
 		}
@@ -68,25 +73,39 @@ func (s *Limits) Guesses(ctx context.Context, key string, ends time.Time, joins 
 	})
 }
 
-// read finds what is remembered under the key, and the row that it stands in or
-// would stand in.
-func (s *Limits) read(ctx context.Context, purpose, key string, into any) ([]byte, error) {
+// inOrder returns the places of the keys in one order for everybody: two acts that lock
+// the same rows never wait for each other in a ring.
+func inOrder(keys []string) []int {
+	places := make([]int, len(keys))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	return places
+}
+
+// lock reads what is remembered under the key, and keeps its row from every other act
+// until this one ends: whoever counts there waits, where they would collide. What an
+// earlier index key remembers goes on under the one in use.
+func (s *Limits) lock(ctx context.Context, purpose, key string, ends time.Time, into any) ([]byte, error) {
 	rows, err := s.db.keys.Blind("limit "+purpose, key)
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range rows {
-		kept, err := one(ctx, s.db, tallyOf, blob, row)
-		if errors.Is(err, identity.ErrNotFound) {
-			continue
+	kept, err := one(ctx, s.db, lockTally, blob, rows[0], []byte{}, micros(ends))
+	for _, earlier := range rows[1:] {
+		if err != nil || len(kept) > 0 {
+			break
 		}
-		if err != nil {
-			return nil, err
+		if kept, err = one(ctx, s.db, tallyOf, blob, earlier); errors.Is(err, identity.ErrNotFound) {
+			kept, err = nil, nil
 		}
-		if err := json.Unmarshal(kept, into); err != nil {
-			return nil, fmt.Errorf("limits: wanted a tally of ours, got something else")
-		}
-		return row, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) > 0 && json.Unmarshal(kept, into) != nil {
+		return nil, fmt.Errorf("limits: wanted a tally of ours, got something else")
 	}
 	return rows[0], nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,6 +49,8 @@ type engine interface {
 	connect(o Options, create bool) (write, read port, err error)
 	// tries is how often an act is begun anew when the database asks for it.
 	tries() int
+	// counting is the isolation of an act that locks each row before it reads it.
+	counting() sql.IsolationLevel
 }
 
 // engineOf reads the kind of database off the URL.

@@ -20,6 +20,9 @@ func (postgres) name() string { return "postgres" }
 // least succeeds.
 func (postgres) tries() int { return 20 }
 
+// counting acts see what was committed when they got the lock.
+func (postgres) counting() sql.IsolationLevel { return sql.LevelReadCommitted }
+
 // Connections a replica takes at most, of each kind.
 const postgresConns = 8
 

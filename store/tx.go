@@ -56,12 +56,21 @@ func (db *DB) within(ctx context.Context, fn func(context.Context) error) error 
 	if db.act(ctx) != nil {
 		return fn(ctx)
 	}
-	return db.again(ctx, func() error { return db.begin(ctx, fn) })
+	return db.again(ctx, func() error { return db.begin(ctx, sql.LevelSerializable, fn) })
+}
+
+// counting runs an act that locks each row before it reads it, and reads no other. It
+// needs no serializable isolation, under which those who wait for one row collide.
+func (db *DB) counting(ctx context.Context, fn func(context.Context) error) error {
+	if db.act(ctx) != nil {
+		return fn(ctx)
+	}
+	return db.again(ctx, func() error { return db.begin(ctx, db.engine.counting(), fn) })
 }
 
 // begin does one try of an act.
-func (db *DB) begin(ctx context.Context, fn func(context.Context) error) error {
-	tx, err := db.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+func (db *DB) begin(ctx context.Context, isolation sql.IsolationLevel, fn func(context.Context) error) error {
+	tx, err := db.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: isolation})
 	if err != nil {
 		return refine(err)
 	}

@@ -36,6 +36,24 @@ var limitRules = []rule{
 		k.same(through.Load(), int64(3))
 		k.ok(l.Take(k.ctx, three("b")))
 	}},
+	{"race: strangers who share one bucket all get through, and are all counted", func(k *kit) {
+		l, shared := k.limits(), limit.Bucket{Key: "service", Rules: []limit.Rule{{Name: "day", N: 8 * parallel, Per: 24 * time.Hour}}}
+		for range 8 {
+			for i, err := range race(parallel, func(i int) error { return l.Take(k.ctx, three(fmt.Sprint(i)), shared) }) {
+				if e := (*limit.Exceeded)(nil); err != nil && !errors.As(err, &e) {
+					k.Fatalf("stranger %d: %v", i, err)
+				}
+			}
+		}
+		exceeded := (*limit.Exceeded)(nil)
+		left := 0
+		for ; l.Take(k.ctx, shared) == nil; left++ {
+		}
+		k.same(left, 5*parallel) // each stranger got through three times
+		if err := l.Take(k.ctx, three("another"), shared); !errors.As(err, &exceeded) {
+			k.Fatalf("wanted the shared one spent, got %v", err)
+		}
+	}},
 	{"what is taken of several buckets is taken of all or of none", func(k *kit) {
 		l := k.limits()
 		for range 3 {
