@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -313,7 +314,7 @@ func (r Rates) Sending(to identity.Contact, flow string, loggedIn bool) []Bucket
 	if !loggedIn { // who is past a password has a pause of the journey's own
 		rules = append(rules, Rule{"address-cooldown", 1, r.Cooldown})
 	}
-	all := []Bucket{{"address:" + to.Canonical(), rules}}
+	all := []Bucket{{"address:" + mailbox(to), rules}}
 	if flow != "" {
 		all = append(all, Bucket{"flow:" + flow, []Rule{{"flow", r.Flow, 24 * time.Hour}}})
 	}
@@ -321,6 +322,20 @@ func (r Rates) Sending(to identity.Contact, flow string, loggedIn bool) []Bucket
 		all = append(all, Bucket{"block:" + block(to), []Rule{r.Block}})
 	}
 	return append(all, r.service(to.Channel, loggedIn))
+}
+
+// mailbox names what an address leads to, as far as messages to it are counted: most
+// mail servers put what stands after a plus into the mailbox before it, and whoever
+// bombs that has a new address for every message. Accounts know no such thing.
+func mailbox(c identity.Contact) string {
+	if c.Channel != identity.ByEmail {
+		return c.Canonical()
+	}
+	local, domain, _ := strings.Cut(c.Canonical(), "@")
+	if box, _, labelled := strings.Cut(local, "+"); labelled {
+		local = box
+	}
+	return local + "@" + domain
 }
 
 // service is the budget of a channel. Both kinds of patient draw from one count, and

@@ -221,3 +221,23 @@ func TestNetworkGroupsALine(t *testing.T) {
 		t.Error("wanted an answer held back for five seconds at the most, and never less than not at all")
 	}
 }
+
+// Labels of one mailbox are counted as one, and other addresses are not.
+func TestSendingCountsAMailbox(t *testing.T) {
+	key := func(address string) string {
+		e, err := identity.ParseEmail(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return limit.Defaults.Sending(e.Contact(), "", false)[0].Key
+	}
+	box := key("sian@example.com")
+	for address, same := range map[string]bool{
+		"sian+1@example.com": true, "SIAN+two+three@Example.com": true, "sian+@example.com": true,
+		"sian1@example.com": false, "sian@example.org": false, "mair+sian@example.com": false, "si.an@example.com": false,
+	} {
+		if got := key(address); (got == box) != same {
+			t.Errorf("%s: counted with the first: %v", address, got == box)
+		}
+	}
+}

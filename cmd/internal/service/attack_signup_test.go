@@ -34,6 +34,12 @@ type town struct {
 // newTown builds one. Its register knows Gwen Arwydd alone.
 func newTown(t *testing.T, options ...option) *town {
 	t.Helper()
+	return newTownWithin(t, "", options...)
+}
+
+// newTownWithin is newTown with limits of its own, in YAML's flow style.
+func newTownWithin(t *testing.T, limits string, options ...option) *town {
+	t.Helper()
 	var clock atomic.Pointer[clock] // the world's, which is made after
 	now := func() time.Time {
 		if c := clock.Load(); c != nil {
@@ -52,11 +58,11 @@ func newTown(t *testing.T, options ...option) *town {
 	key := write(t, t.TempDir(), "notify.key", "town-"+notifyService+"-"+notifySecret)
 	w := newWorld(t, append([]option{withMore(fmt.Sprintf(`sign_up: {enabled: true, test_nhs_numbers: true}
 register: {kind: index}
-limits: {networks: [127.0.0.0/8], send_per_network: [100/10m, 500/1h]} # nobody here is held back
+limits: {networks: [127.0.0.0/8], send_per_network: [100/10m, 500/1h]%[5]s} # nobody here is held back
 courier:
   email: {kind: notify, url: %[1]q, api_key_file: %[2]q, template: %[3]s}
   sms: {kind: notify, url: %[1]q, api_key_file: %[2]q, template: %[4]s}
-`, address, key, emailTemplate, textTemplate))}, options...)...)
+`, address, key, emailTemplate, textTemplate, limits))}, options...)...)
 	clock.Store(w.clock)
 	town := &town{w, notify}
 	loaded, err := w.DB.Register().Load(t.Context(), func(yield func(store.RegisterRow) error) error {
