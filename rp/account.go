@@ -34,7 +34,7 @@ func (s *Server) account(v *visit) error {
 	best, linked := acc.Best()
 	switch {
 	case linked && best.Issuer == account.Own:
-		if content.Own, err = v.ownThings(acc.ID); err != nil {
+		if content.Own, err = v.ownThings(acc); err != nil {
 			return err
 		}
 		if content.Frozen { // nothing raises it before people have looked
@@ -49,18 +49,25 @@ func (s *Server) account(v *visit) error {
 }
 
 // ownThings is what a patient has here who signed up here.
-func (v *visit) ownThings(id string) (*page.Own, error) {
-	f, err := v.attempts.Factors(v.r.Context(), id)
+func (v *visit) ownThings(acc account.Account) (*page.Own, error) {
+	f, err := v.attempts.Factors(v.r.Context(), acc.ID)
 	if err != nil {
 		return nil, err
 	}
-	browsers, err := v.attempts.Browsers(v.r.Context(), id)
+	browsers, err := v.attempts.Browsers(v.r.Context(), acc.ID)
 	if err != nil {
 		return nil, err
 	}
 	own := &page.Own{
 		ActivationURL: "/account/activation", TwoStepURL: twoStepPath, TwoStep: len(f.Ways()) > 0, PhoneOff: f.Phone.Off,
 		CardURL: cardPath, CardLeft: f.Card.Left, CardMade: f.Card.Made, CardDeclined: f.Card.Declined, PasswordURL: "/recover",
+		EmailURL: contactPages[identity.ByEmail].ask, NoPhone: acc.Details().Phone.IsZero(),
+	}
+	if v.signUp.Texts {
+		own.PhoneURL = contactPages[identity.BySMS].ask
+	}
+	if own.Held, err = v.heldChanges(acc); err != nil {
+		return nil, err
 	}
 	for _, b := range browsers {
 		if !b.Remembered.IsZero() {

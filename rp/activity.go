@@ -56,7 +56,7 @@ func (s *Server) activity(v *visit) error {
 func (v *visit) told(e audit.Event) page.Event {
 	told := page.Event{
 		ID: e.ID, Kind: e.Kind, At: e.At, Provider: v.providerWords(e.Provider).Name, Staff: strings.HasPrefix(e.Actor, "operator:"),
-		Doubt: e.Kind != audit.AccountAlarmed && e.Kind != audit.AccountLookedUp,
+		Doubt: e.Kind != audit.AccountAlarmed && e.Kind != audit.AccountLookedUp, Phone: slices.Contains(e.Fields, "phone_number"),
 	}
 	if e.Kind != audit.CodeIssued {
 		return told

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp/page"
 )
@@ -80,6 +81,21 @@ func (s *Server) router() http.Handler {
 		{"/account/regained", get, s.regained},
 		{"/account/linkage", get, s.linkage},
 		{"/account/linkage", post, s.giveLinkage},
+		{"/account/email", get, s.askContact(identity.ByEmail)},
+		{"/account/email", post, s.giveContact(identity.ByEmail)},
+		{"/account/email-code", get, s.contactCode(identity.ByEmail)},
+		{"/account/email-code", post, s.giveContactCode(identity.ByEmail)},
+		{"/account/email-held", get, s.contactHeld(identity.ByEmail)},
+		{"/account/email-held", post, s.stopContact(identity.ByEmail)},
+		{"/account/phone", get, s.askContact(identity.BySMS)},
+		{"/account/phone", post, s.giveContact(identity.BySMS)},
+		{"/account/phone-code", get, s.contactCode(identity.BySMS)},
+		{"/account/phone-code", post, s.giveContactCode(identity.BySMS)},
+		{"/account/phone-held", get, s.contactHeld(identity.BySMS)},
+		{"/account/phone-held", post, s.stopContact(identity.BySMS)},
+		{"/stop-change", get, s.stopChange},
+		{"/stop-change", post, s.giveStopChange},
+		{"/stop/{token}", get, s.followStop},
 		{"/account/browsers", post, s.forgetBrowser},
 		{"/account/not-my-number", get, s.notMine},
 		{"/account/not-my-number", post, s.giveNotMine},

@@ -37,6 +37,7 @@ var (
 	linkOf       = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
 	setLink      = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5, frozen = $6, level_before = $7, checked = $8, standing = $9 WHERE id = $10`)
 	frozenLinks  = statement(`SELECT COUNT(*) FROM links l JOIN accounts a ON a.id = l.account WHERE l.frozen <> '' AND a.state = 'active'`)
+	moveLink     = statement(`UPDATE links SET subject = $1 WHERE id = $2`)
 	setState     = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
 	setRecovered = statement(`UPDATE accounts SET recovered = $1, epoch = epoch + 1 WHERE id = $2`)
 	raiseEpoch   = statement(`UPDATE accounts SET epoch = epoch + 1 WHERE id = $1`)
@@ -204,29 +205,62 @@ func (s *Accounts) scan(r row) (account.Account, error) {
 // UpdateLink is of [account.Store].
 func (s *Accounts) UpdateLink(ctx context.Context, id string, l account.Link) error {
 	return s.db.whole(ctx, func(ctx context.Context) error {
-		keys, err := s.db.indexKeysForWriting(ctx)
+		link, keys, err := s.setLink(ctx, id, l.Subject, l)
 		if err != nil {
-			return err
-		}
-		link, err := s.linkID(ctx, id, l, keys[0])
-		if err != nil {
-			return err
-		}
-		details, err := s.db.keys.sealDetails(link, l.Details)
-		if err != nil {
-			return err
-		}
-		if _, err := s.db.exec(ctx, setLink, l.Provider, int64(l.Level), string(l.Basis), details, micros(l.Last),
-			string(l.Frozen), int64(l.Before), micros(l.Checked), string(l.Standing), link); err != nil {
 			return err
 		}
 		return s.updateIndexes(ctx, link, l, keys)
 	})
 }
 
+// MoveLink is of [account.Store]. Every index goes, under keys that we don't know
+// too: one that stayed would find the account by a subject that is no longer its own,
+// and keep others from it. [DB.Reindex] of those who know the key writes it again.
+func (s *Accounts) MoveLink(ctx context.Context, id, last string, l account.Link) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		link, keys, err := s.setLink(ctx, id, last, l)
+		if err != nil {
+			return err
+		}
+		subject, err := s.db.keys.seal(linkSubject, link, []byte(l.Subject))
+		if err != nil {
+			return err
+		}
+		if _, err := s.db.exec(ctx, moveLink, subject, link); err != nil {
+			return err
+		}
+		if _, err := s.db.exec(ctx, dropIndexes, link); err != nil {
+			return err
+		}
+		want, err := s.db.keys.indexesFor(l, keys)
+		if err != nil {
+			return err
+		}
+		return s.db.addIndexes(ctx, link, want)
+	})
+}
+
+// setLink writes what is kept of the account's link with that subject, but for its
+// subject and indexes, and returns its row and the keys that its indexes go under.
+func (s *Accounts) setLink(ctx context.Context, id, subject string, l account.Link) (link string, keys []uint32, err error) {
+	if keys, err = s.db.indexKeysForWriting(ctx); err != nil {
+		return "", nil, err
+	}
+	if link, err = s.linkID(ctx, id, l.Issuer, subject, keys[0]); err != nil {
+		return "", nil, err
+	}
+	details, err := s.db.keys.sealDetails(link, l.Details)
+	if err != nil {
+		return "", nil, err
+	}
+	_, err = s.db.exec(ctx, setLink, l.Provider, int64(l.Level), string(l.Basis), details, micros(l.Last),
+		string(l.Frozen), int64(l.Before), micros(l.Checked), string(l.Standing), link)
+	return link, keys, err
+}
+
 // linkID finds the row of the link by the key that has everything.
-func (s *Accounts) linkID(ctx context.Context, accountID string, l account.Link, key uint32) (string, error) {
-	value, err := s.db.keys.blind(key, bySubject, subjectForm(l.Issuer, l.Subject))
+func (s *Accounts) linkID(ctx context.Context, accountID, issuer, subject string, key uint32) (string, error) {
+	value, err := s.db.keys.blind(key, bySubject, subjectForm(issuer, subject))
 	if err != nil {
 		return "", err
 	}

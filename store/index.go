@@ -79,6 +79,7 @@ var (
 	indexesOfLink   = statement(`SELECT field, index_key, value FROM blind_indexes WHERE link = $1`)
 	addIndex        = statement(`INSERT INTO blind_indexes (link, field, index_key, value) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`)
 	dropContact     = statement(`DELETE FROM blind_indexes WHERE link = $1 AND field <> 'subject'`)
+	dropIndexes     = statement(`DELETE FROM blind_indexes WHERE link = $1`)
 	uncoveredLinks  = statement(`SELECT DISTINCT o.link FROM blind_indexes o WHERE o.index_key = $1 AND o.link > $2 AND NOT EXISTS (SELECT 1 FROM blind_indexes n WHERE n.link = o.link AND n.field = o.field AND n.index_key = $3) ORDER BY o.link LIMIT 100`)
 	dropStale       = statement(`DELETE FROM blind_indexes WHERE link IN (SELECT link FROM blind_indexes WHERE index_key = $1 ORDER BY link LIMIT 100) AND index_key = $1`)
 	indexKeysInUse  = statement(`SELECT DISTINCT index_key FROM blind_indexes`)

@@ -222,6 +222,46 @@ func TestRotationFollowsChangedContacts(t *testing.T) {
 	})
 }
 
+// A link that an earlier replica moved is found by its new subject alone, under every
+// key, and its old subject is anybody's.
+func TestRotationFollowsMovedLinks(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		s := newSite(t, url)
+		old := s.replica()
+		a := s.create(old, "one")
+		s.rotate()
+		fresh := s.replica()
+		s.reindex(fresh)
+		for i, db := range []*store.DB{old, fresh} {
+			last := a.Links[0].Subject
+			a.Links[0].Subject = fmt.Sprint("moved ", i)
+			if err := db.Accounts().MoveLink(t.Context(), a.ID, last, a.Links[0]); err != nil {
+				t.Fatal(err)
+			}
+			for _, db := range []*store.DB{old, fresh} {
+				s.finds(db, a)
+				if _, err := db.Accounts().ByLink(t.Context(), a.Links[0].Issuer, last); !errors.Is(err, identity.ErrNotFound) {
+					t.Errorf("by the former subject: wanted nobody, got %v", err)
+				}
+				if err := db.Accounts().Create(t.Context(), patient(a.Links[0].Subject)); !errors.Is(err, identity.ErrConflict) {
+					t.Errorf("a second account of the new subject: wanted a conflict, got %v", err)
+				}
+			}
+			s.reindex(fresh)
+			s.now = s.now.Add(13 * time.Hour)
+		}
+		s.reindex(fresh)
+		if got := s.indexKeys(); got != 1 {
+			t.Errorf("wanted the new index alone after a day, got %d", got)
+		}
+		s.finds(fresh, a)
+		s.create(fresh, "one")
+		if err := fresh.Accounts().Create(t.Context(), patient("moved 1")); !errors.Is(err, identity.ErrConflict) {
+			t.Errorf("under the new key alone: wanted a conflict, got %v", err)
+		}
+	})
+}
+
 // One subject logs in for the first time on two replicas at once, one restarted
 // since the rotation and one not, while the indexes are brought over.
 func TestRotationRace(t *testing.T) {

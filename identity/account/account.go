@@ -113,6 +113,7 @@ func (a Account) Link(issuer string) (Link, bool) {
 // Store remembers accounts. Personal fields are sealed in it; equality is asked
 // of blind indexes. Methods join the transaction that ctx carries.
 type Store interface {
+	ChangeStore
 	// Create adds a new account with its links. It returns
 	// [identity.ErrConflict] when one of the (issuer, subject) pairs is already
 	// linked to any account, closed ones included, or when an own link at P5 or
@@ -134,6 +135,10 @@ type Store interface {
 	// [identity.ErrNotFound] when the account has no such link, and
 	// [identity.ErrConflict] for a number at P5 that another own link proved.
 	UpdateLink(ctx context.Context, id string, l Link) error
+	// MoveLink is UpdateLink for a link whose subject changes too: from the last one
+	// to that of l. A subject that is linked to any account, closed ones included,
+	// is [identity.ErrConflict].
+	MoveLink(ctx context.Context, id, last string, l Link) error
 	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
 	// nothing made before lives on.
 	SetState(ctx context.Context, id string, s State) error

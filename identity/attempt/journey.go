@@ -22,6 +22,9 @@ const (
 	SigningUp  JourneyKind = "sign-up"
 	LoggingIn  JourneyKind = "login" // the password was right, the second factor is due
 	Recovering JourneyKind = "recover"
+
+	ChangingEmail JourneyKind = "change-email" // a new address was given, and its code is due
+	ChangingPhone JourneyKind = "change-phone"
 )
 
 // Journey is something that a patient does here over several pages, in one browser.

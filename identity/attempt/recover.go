@@ -313,7 +313,12 @@ func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identi
 
 // tellAll tells the patient on every channel that they have.
 func (r *Attempts) tellAll(ctx context.Context, acc account.Account, kind outbox.Kind) error {
-	for _, c := range acc.Contacts() {
+	return r.tellEach(ctx, acc, kind, acc.Contacts())
+}
+
+// tellEach tells the patient at each of those addresses.
+func (r *Attempts) tellEach(ctx context.Context, acc account.Account, kind outbox.Kind, to []identity.Contact) error {
+	for _, c := range to {
 		if err := r.tell(ctx, c, acc.Language, kind, nil); err != nil {
 			return err
 		}

@@ -41,6 +41,11 @@ const (
 	RegisterImported    Kind = "register.imported"    // the index of patients was replaced
 	EventsMissed        Kind = "audit.missed"         // events arrived from the journal after the database had refused them
 
+	ContactChangeAsked   Kind = "contact.change-asked"   // a new address was proved, and waits; Fields names which
+	ContactChangeStopped Kind = "contact.change-stopped" // its patient stopped it; Cause says where
+	ContactChangeDropped Kind = "contact.change-dropped" // it fell away; Cause says why
+	ContactChanged       Kind = "contact.changed"        // it took the place of the old one, and what was open is ended
+
 	CardMade          Kind = "card.made"          // a card of one-time codes, which ends the one before
 	CardSpent         Kind = "card.spent"         // one code of it was used
 	CardDeclined      Kind = "card.declined"      // the patient would rather take the risk

@@ -21,6 +21,7 @@ const (
 	CodeChange          Kind = "code-change"           // code: proves a new contact, or an act on the account
 	CodeRecover         Kind = "code-recover"          // code: proves a contact at recovery
 	AddressInUse        Kind = "address-in-use"        // somebody signed up with an address that has an account
+	AddressTaken        Kind = "address-taken"         // somebody wants to change to an address that has an account
 	NoAccount           Kind = "no-account"            // somebody asked for a reset for an address that has none
 	SignedUp            Kind = "signed-up"             // the account was made
 	ResetLink           Kind = "reset-link"            // link: where a new password is chosen
@@ -28,6 +29,7 @@ const (
 	EmailChanged        Kind = "email-changed"         //
 	PhoneChanged        Kind = "phone-changed"         //
 	ChangeAsked         Kind = "change-asked"          // link: where the change can be stopped for 24 hours
+	ChangeStopped       Kind = "change-stopped"        // it was stopped, or fell away: nothing changed
 	NewDevice           Kind = "new-device"            // a login in a browser not seen before
 	RegisterContactTold Kind = "register-contact-told" // somebody proved who they are with a record that has this contact
 	LoginReminder       Kind = "login-reminder"        // address: the e-mail address that logs in
@@ -62,6 +64,7 @@ var shapes = map[Kind]shape{
 	CodeChange:          {[]string{"code"}, either},
 	CodeRecover:         {[]string{"code"}, either},
 	AddressInUse:        {nil, byEmail},
+	AddressTaken:        {nil, byEmail},
 	NoAccount:           {nil, byEmail},
 	SignedUp:            {nil, either},
 	ResetLink:           {[]string{"link"}, byEmail},
@@ -69,6 +72,7 @@ var shapes = map[Kind]shape{
 	EmailChanged:        {nil, either},
 	PhoneChanged:        {nil, either},
 	ChangeAsked:         {[]string{"link"}, either},
+	ChangeStopped:       {nil, either},
 	NewDevice:           {nil, either},
 	RegisterContactTold: {nil, either},
 	LoginReminder:       {[]string{"address"}, either},

@@ -93,6 +93,9 @@ func chosenTexts() []string {
 	for _, k := range tellings {
 		keys = append(keys, Event{Kind: k}.Key())
 	}
+	for _, k := range ofAddresses {
+		keys = append(keys, Event{Kind: k, Phone: true}.Key())
+	}
 	for _, w := range stepUpWays {
 		keys = append(keys, StepUp{}.WayKey(w))
 	}
@@ -125,7 +128,7 @@ func chosenTexts() []string {
 		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
 		"app-code.title", "two-step.title", "app.title", "app.set-up-title", "app.done-title", "app.remove-title",
 		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "let-in.title", "regained.title", "regained.wait-title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
-		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title",
-		"held.email-title", "held.phone-title", "cancel.title", "cancel.done-title",
+		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title", "contact.first-title",
+		"held.email-title", "held.phone-title", "held.first-title", "cancel.title", "cancel.done-title", "cancel.gone-title",
 		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title")
 }

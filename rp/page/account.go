@@ -40,8 +40,30 @@ type Own struct {
 	CardDeclined  time.Time // when the patient took the risk of having none
 	PhoneOff      bool      // too many codes to it were wrong: it opens nothing
 	Browsers      []Browser // those that are remembered
-	HeldChannel   identity.Channel
-	HeldUntil     time.Time // when a change of that channel's address takes place; zero: none is waiting
+	NoPhone       bool      // no number was given yet
+	Held          []Held    // changes of address that wait
+}
+
+// Held is a change of address that waits.
+type Held struct {
+	Channel identity.Channel
+	New     string // the new address
+	Opens   time.Time
+	URL     string // where it says what works now, and where it is stopped
+}
+
+// ByEmail reports whether the address is one for e-mail.
+func (h Held) ByEmail() bool { return h.Channel == identity.ByEmail }
+
+// Shown returns the new address as people read it.
+func (h Held) Shown() string { return shownAddress(h.Channel, h.New) }
+
+// shownAddress writes an address as people read it.
+func shownAddress(by identity.Channel, address string) string {
+	if p, err := identity.ParsePhone(address); err == nil && by == identity.BySMS {
+		return readable(p)
+	}
+	return address
 }
 
 // Browser is one that may stand in for a code.
@@ -52,9 +74,6 @@ type Browser struct {
 	Seen   time.Time // when it last logged in
 	Until  time.Time // when it is forgotten by itself
 }
-
-// HeldEmail reports whether the address that waits is one for e-mail.
-func (o Own) HeldEmail() bool { return o.HeldChannel == identity.ByEmail }
 
 // Session is one place where the patient is logged in.
 type Session struct {

@@ -27,17 +27,21 @@ type Event struct {
 	Level    string // that it was told: P0, P5 or P9; empty: no service was told anything
 	Staff    bool   // somebody at the help desk did it
 	Doubt    bool   // "this wasn't me" is offered
+	Phone    bool   // of an address: it is the phone number, not the e-mail address
 }
+
+// ofAddresses are the kinds that tell of the phone number, or of the e-mail address.
+var ofAddresses = []audit.Kind{audit.ContactChangeAsked, audit.ContactChangeStopped, audit.ContactChangeDropped, audit.ContactChanged}
 
 // tellings are the kinds of event that have a sentence for the patient. What is not
 // here says nothing to them, or repeats another.
-var tellings = []audit.Kind{
+var tellings = slices.Concat(ofAddresses, []audit.Kind{
 	audit.LoginSucceeded, audit.SessionRaised, audit.SessionEnded, audit.AccountCreated, audit.LevelRaised, audit.ProofRefused,
 	audit.PasswordChanged, audit.DetailsRefreshed, audit.AccountDisabled, audit.AccountEnabled, audit.AccountSignedOut, audit.AccountLookedUp,
 	audit.AccountAlarmed, audit.RecordFrozen, audit.AccountRecovered, audit.RecoveryIssued, audit.CodeIssued, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
 	audit.BrowserRemembered, audit.BrowserForgotten, audit.PhoneBound, audit.PhoneDropped, audit.PhoneOff, audit.ActivationSpent,
 	audit.TOTPBound, audit.TOTPDropped, audit.TOTPOff, audit.FactorChosen,
-}
+})
 
 // Tells reports whether an event of that kind is told to the patient.
 func Tells(k audit.Kind) bool { return slices.Contains(tellings, k) }
@@ -52,6 +56,9 @@ func (Activity) form() form { return form{back: accountAt} }
 func (e Event) Key() string {
 	if e.Kind == audit.LoginSucceeded && len(e.Provider) > 0 {
 		return "activity.login.provider"
+	}
+	if e.Phone && slices.Contains(ofAddresses, e.Kind) {
+		return "activity." + string(e.Kind) + ".phone"
 	}
 	return "activity." + string(e.Kind)
 }

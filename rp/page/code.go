@@ -1,6 +1,10 @@
 package page
 
-import "time"
+import (
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+)
 
 // CodePurpose is what a code of six digits is asked for.
 type CodePurpose string
@@ -53,7 +57,10 @@ func (p Code) ByEmail() bool {
 func (p Code) Shown() string {
 	switch p.Purpose {
 	case CodeSignUpEmail, CodeSignUpPhone, CodeChangeEmail, CodeChangePhone:
-		return p.To
+		if p.ByEmail() {
+			return p.To
+		}
+		return shownAddress(identity.BySMS, p.To)
 	}
 	return ""
 }

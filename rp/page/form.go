@@ -27,6 +27,7 @@ const (
 // them, and none of them tells whether an account exists.
 var faultKeys = []string{
 	"fault.old-enough", "fault.device", "fault.email", "fault.phone", "fault.phone-not-uk-mobile", "fault.helpers-contact",
+	"fault.same-email", "fault.same-phone",
 	"fault.given-name", "fault.family-name",
 	"fault.birth-date-empty", "fault.birth-date", "fault.birth-date-future",
 	"fault.birth-date-day", "fault.birth-date-month", "fault.birth-date-year",

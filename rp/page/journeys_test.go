@@ -55,7 +55,8 @@ func TestFormsArePostedWhereTheContractSays(t *testing.T) {
 		"handed code":   {page.Activation{}, page.Activation{Action: elsewhere}, "/account/activation", "activation_code"},
 		"new e-mail":    {page.ContactChange{Channel: identity.ByEmail}, page.ContactChange{Action: elsewhere}, "/account/email", "email"},
 		"new phone":     {page.ContactChange{Channel: identity.BySMS}, page.ContactChange{Action: elsewhere}, "/account/phone", "phone"},
-		"cancel":        {page.ContactCancel{}, page.ContactCancel{Action: elsewhere}, "/account/cancel-change", ""},
+		"cancel":        {page.ContactCancel{}, page.ContactCancel{Action: elsewhere}, "/stop-change", ""},
+		"keep":          {page.ContactHeld{Channel: identity.ByEmail}, page.ContactHeld{Action: elsewhere}, "/account/email-held", ""},
 		"not my number": {page.NotMine{}, page.NotMine{Action: elsewhere}, "/account/not-my-number", ""},
 		"not my record": {page.NotMine{Record: true}, page.NotMine{Action: elsewhere}, "/account/not-my-record", ""},
 	} {

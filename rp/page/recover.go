@@ -108,8 +108,11 @@ func (ForgottenEmailSent) title(v *voice, _ *site) (string, error) {
 // ContactChange asks for a new address: `email` or `phone`.
 type ContactChange struct {
 	Channel identity.Channel // [identity.ByEmail] or [identity.BySMS]
+	First   bool             // there is no number yet
+	Opens   time.Time        // when it takes place, if that is later than 24 hours after its code; zero: it is not
+	Waits   time.Time        // when a change of that channel takes place that is asked for already; zero: none is
 	Typed   string           // as typed
-	Off     bool             // nothing can be sent on that channel now
+	Off     bool             // nothing can be sent now
 	Action  string           // empty: /account/email or /account/phone
 	Back    string           // empty: /account
 	Faults  []Fault
@@ -121,8 +124,11 @@ func (ContactChange) template() string { return "contact-change" }
 func (p ContactChange) ByEmail() bool { return p.Channel == identity.ByEmail }
 
 func (p ContactChange) title(v *voice, _ *site) (string, error) {
-	if p.ByEmail() {
+	switch {
+	case p.ByEmail():
 		return v.plain("contact.email-title")
+	case p.First:
+		return v.plain("contact.first-title")
 	}
 	return v.plain("contact.phone-title")
 }
@@ -136,10 +142,13 @@ func (p ContactChange) form() form {
 }
 
 // ContactHeld says what a change of address waits for: what works now, and what
-// opens when.
+// opens when. Its form stops the change.
 type ContactHeld struct {
 	Channel identity.Channel
+	First   bool      // there is no number yet
+	New     string    // the new address
 	Opens   time.Time // when the new address takes the place of the old one
+	Action  string    // empty: /account/email-held or /account/phone-held
 }
 
 func (ContactHeld) template() string { return "contact-held" }
@@ -147,30 +156,49 @@ func (ContactHeld) template() string { return "contact-held" }
 // ByEmail reports whether the address is one for e-mail.
 func (p ContactHeld) ByEmail() bool { return p.Channel == identity.ByEmail }
 
+// Shown returns the new address as people read it.
+func (p ContactHeld) Shown() string { return shownAddress(p.Channel, p.New) }
+
 func (p ContactHeld) title(v *voice, _ *site) (string, error) {
-	if p.ByEmail() {
+	switch {
+	case p.ByEmail():
 		return v.plain("held.email-title")
+	case p.First:
+		return v.plain("held.first-title")
 	}
 	return v.plain("held.phone-title")
+}
+
+func (p ContactHeld) form() form {
+	at := accountAt + "/phone-held"
+	if p.ByEmail() {
+		at = accountAt + "/email-held"
+	}
+	return form{action: or(p.Action, at), back: accountAt}
 }
 
 // ContactCancel is what the link shows that is sent to the old address: one button,
 // whose form stops the change.
 type ContactCancel struct {
-	Done   bool   // it was stopped
-	Action string // empty: /account/cancel-change
+	Done      bool   // it was stopped
+	Gone      bool   // there is nothing to stop: it was stopped, or took place, or the link is another's
+	Reference string // of what was done, or not
+	Action    string // empty: /stop-change
 }
 
 func (ContactCancel) template() string { return "contact-cancel" }
 
 func (p ContactCancel) title(v *voice, _ *site) (string, error) {
-	if p.Done {
+	switch {
+	case p.Done:
 		return v.plain("cancel.done-title")
+	case p.Gone:
+		return v.plain("cancel.gone-title")
 	}
 	return v.plain("cancel.title")
 }
 
-func (p ContactCancel) form() form { return form{action: or(p.Action, accountAt+"/cancel-change")} }
+func (p ContactCancel) form() form { return form{action: or(p.Action, "/stop-change")} }
 
 // NotMine asks before the link to a record is frozen, and says afterwards that it
 // is.

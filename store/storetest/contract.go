@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"acts", actRules},
 		{"audit", auditRules},
 		{"accounts", accountRules},
+		{"changes", changeRules},
 		{"sessions", sessionRules},
 		{"grants", grantRules},
 		{"attempts", attemptRules},

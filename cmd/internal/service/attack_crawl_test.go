@@ -329,6 +329,32 @@ var crawl = map[string][]sent{
 	"/recover/done":           {{http.MethodGet, "/recover/done", nil, false, 200, ""}},
 	"/recover/help":           {{http.MethodGet, "/recover/help", nil, false, 200, ""}},
 	"/recover/email":          {{http.MethodGet, "/recover/email", nil, false, 404, ""}, {http.MethodPost, "/recover/email", url.Values{"phone": {"07700900123"}}, false, 404, ""}},
+	"/account/email": {
+		{http.MethodGet, "/account/email", nil, false, 303, ""},
+		{http.MethodGet, "/account/email", nil, true, 404, ""},
+		{http.MethodPost, "/account/email", url.Values{"email": {"x@example.com"}}, false, 303, ""},
+		{http.MethodPost, "/account/email", url.Values{"email": {"x@example.com"}}, true, 404, ""},
+	},
+	"/account/email-code": {
+		{http.MethodGet, "/account/email-code", nil, true, 404, ""},
+		{http.MethodPost, "/account/email-code", url.Values{"code": {"123456"}}, false, 303, ""},
+		{http.MethodPost, "/account/email-code", url.Values{"code": {"123456"}}, true, 404, ""},
+	},
+	"/account/email-held": {{http.MethodGet, "/account/email-held", nil, false, 303, ""}, {http.MethodPost, "/account/email-held", url.Values{}, true, 404, ""}},
+	"/account/phone": {
+		{http.MethodGet, "/account/phone", nil, false, 303, ""},
+		{http.MethodGet, "/account/phone", nil, true, 404, ""},
+		{http.MethodPost, "/account/phone", url.Values{"phone": {"07700900123"}}, false, 303, ""},
+		{http.MethodPost, "/account/phone", url.Values{"phone": {"07700900123"}}, true, 404, ""},
+	},
+	"/account/phone-code": {
+		{http.MethodGet, "/account/phone-code", nil, true, 404, ""},
+		{http.MethodPost, "/account/phone-code", url.Values{"code": {"123456"}}, false, 303, ""},
+		{http.MethodPost, "/account/phone-code", url.Values{"code": {"123456"}}, true, 404, ""},
+	},
+	"/account/phone-held": {{http.MethodGet, "/account/phone-held", nil, false, 303, ""}, {http.MethodPost, "/account/phone-held", url.Values{}, true, 404, ""}},
+	"/stop-change":        {{http.MethodGet, "/stop-change", nil, false, 410, ""}, {http.MethodPost, "/stop-change", url.Values{}, true, 410, ""}},
+	"/stop/{token}":       {{http.MethodGet, "/stop/nothing", nil, false, 410, ""}},
 	"/account/two-step": {
 		{http.MethodGet, "/account/two-step", nil, false, 303, ""},
 		{http.MethodGet, "/account/two-step", nil, true, 404, ""},

@@ -17,6 +17,7 @@ const (
 	refreshEvery = time.Minute
 	sweepEvery   = 10 * time.Minute
 	fadeEvery    = time.Minute
+	changeEvery  = 10 * time.Second // a patient who was told a time looks at the clock
 	watchEvery   = 5 * time.Second
 	rekeyEvery   = time.Hour
 	outboxEvery  = 5 * time.Second // a commit of this replica wakes it at once; this is for what others left
@@ -91,6 +92,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{refreshEvery, s.refreshKeys},
 		{sweepEvery, s.sweep},
 		{fadeEvery, s.fade},
+		{changeEvery, s.changeContacts},
 		{rekeyEvery, s.rekey},
 		{watchEvery, s.watch},
 		{fadeEvery, s.countFrozen},
@@ -154,6 +156,13 @@ func (s *Service) sweep(ctx context.Context) {
 func (s *Service) fade(ctx context.Context) {
 	if err := s.Attempts.Fade(ctx); err != nil && ctx.Err() == nil {
 		s.options.Log.Error("fade", "error", err.Error(), "runbook", "R2")
+	}
+}
+
+// changeContacts lets new addresses take the place of old ones whose time is over.
+func (s *Service) changeContacts(ctx context.Context) {
+	if err := s.Attempts.ApplyChanges(ctx); err != nil && ctx.Err() == nil {
+		s.options.Log.Error("change of address", "error", err.Error(), "runbook", "R2")
 	}
 }
 

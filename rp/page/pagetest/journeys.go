@@ -136,10 +136,13 @@ func activities(at frameAt) []Sample {
 	}
 	in, shown, staff := event(audit.LoginSucceeded, time.Hour), event(audit.CodeIssued, 50*time.Minute), event(audit.AccountLookedUp, 49*time.Hour)
 	in.Provider, shown.Portal, shown.Level, staff.Staff, staff.Doubt = nhsLogin.Name, portal, "P9", true, false
+	number := event(audit.ContactChanged, 51*time.Hour)
+	number.Phone = true
 	frame := loggedIn(at("/account/activity"), 30*time.Minute)
 	return []Sample{
 		{"activity", frame, page.Activity{More: true, Events: []page.Event{
 			shown, in, event(audit.SessionEnded, 26*time.Hour), event(audit.PasswordChanged, 27*time.Hour), staff,
+			number, event(audit.ContactChangeAsked, 75*time.Hour),
 		}}},
 		{"activity-nothing", frame, page.Activity{}},
 		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
@@ -259,8 +262,9 @@ func recoveries(at frameAt) []Sample {
 		{"forgotten-email-faults", at("/recover/email"), page.ForgottenEmail{Phone: "077", Faults: faults("phone", "fault.phone")}},
 		{"forgotten-email-texts-off", at("/recover/email"), page.ForgottenEmail{TextsOff: true}},
 		{"forgotten-email-sent", at("/recover/email"), page.ForgottenEmailSent{}},
-		{"contact-cancel", at("/account/cancel-change"), page.ContactCancel{}},
-		{"contact-cancelled", at("/account/cancel-change"), page.ContactCancel{Done: true}},
+		{"contact-cancel", at("/stop-change"), page.ContactCancel{}},
+		{"contact-cancelled", at("/stop-change"), page.ContactCancel{Done: true, Reference: "DIL-7F3K-Q2"}},
+		{"contact-cancel-gone", at("/stop-change"), page.ContactCancel{Gone: true, Reference: "DIL-7F3K-Q2"}},
 	}
 }
 
@@ -326,8 +330,12 @@ func owners(at frameAt) []Sample {
 		{"contact-phone-faults", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Typed: "077", Faults: faults("phone", "fault.phone")}},
 		{"contact-email-off", in("/account/email"), page.ContactChange{Channel: identity.ByEmail, Off: true}},
 		{"contact-phone-off", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Off: true}},
-		{"contact-held-email", in("/account/email"), page.ContactHeld{Channel: identity.ByEmail, Opens: Now.Add(24 * time.Hour)}},
-		{"contact-held-phone", in("/account/phone"), page.ContactHeld{Channel: identity.BySMS, Opens: Now.Add(24 * time.Hour)}},
+		{"contact-email-waits", in("/account/email"), page.ContactChange{Channel: identity.ByEmail, Typed: email, Waits: Now.Add(22 * time.Hour), Faults: faults("email", "fault.same-email")}},
+		{"contact-phone-recovered", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Opens: Now.Add(70 * time.Hour)}},
+		{"contact-phone-first", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, First: true}},
+		{"contact-held-email", in("/account/email-held"), page.ContactHeld{Channel: identity.ByEmail, New: email, Opens: Now.Add(24 * time.Hour)}},
+		{"contact-held-phone", in("/account/phone-held"), page.ContactHeld{Channel: identity.BySMS, New: "+447700900456", Opens: Now.Add(24 * time.Hour)}},
+		{"contact-held-first", in("/account/phone-held"), page.ContactHeld{Channel: identity.BySMS, New: "+447700900456", Opens: Now.Add(24 * time.Hour), First: true}},
 		{"not-my-number", in("/account/not-my-number"), page.NotMine{}},
 		{"not-my-record", in("/account/not-my-record"), page.NotMine{Record: true}},
 		{"not-mine-done", in("/account/not-my-record"), page.NotMine{Record: true, Done: true, Reference: "DIL-7F3K-Q2"}},
@@ -345,13 +353,18 @@ func ownAccounts(in frameAt, own page.Account) []Sample {
 		EmailURL: "/account/email", PhoneURL: "/account/phone", ActivationURL: "/account/activation", TwoStepURL: "/account/two-step", CardURL: "/account/second-way",
 	}
 	held, frozen, empty := links, links, links
-	held.HeldChannel, held.HeldUntil, held.CardDeclined = identity.ByEmail, Now.Add(24*time.Hour), Now.Add(-50*time.Hour)
-	frozen.HeldChannel, frozen.HeldUntil = identity.BySMS, Now.Add(24*time.Hour)
+	heldEmail := page.Held{Channel: identity.ByEmail, New: email, Opens: Now.Add(24 * time.Hour), URL: "/account/email-held"}
+	heldPhone := page.Held{Channel: identity.BySMS, New: "+447700900456", Opens: Now.Add(20 * time.Hour), URL: "/account/phone-held"}
+	held.Held, held.CardDeclined = []page.Held{heldPhone, heldEmail}, Now.Add(-50*time.Hour)
+	frozen.Held = []page.Held{heldPhone}
+	phoneless := with(identity.P0, []identity.Reason{identity.ReasonOwnP0, identity.ReasonPassword}, links)
+	phoneless.Own.NoPhone, phoneless.Details.Phone = true, identity.Phone{}
 	empty.CardMade, empty.PhoneOff, empty.ActivationURL = Now.Add(-100*24*time.Hour), true, ""
 	cut := with(identity.P0, []identity.Reason{identity.ReasonFrozen, identity.ReasonOwnActivation, identity.ReasonPassword}, frozen)
 	cut.Frozen, own.Moved = true, true
 	return []Sample{
 		{"account-own-p5", in("/account"), own},
+		{"account-own-no-phone", in("/account"), phoneless},
 		{"account-own-p0", in("/account"), with(identity.P0, []identity.Reason{identity.ReasonOwnP0, identity.ReasonPassword, identity.ReasonBrowser}, held)},
 		{"account-own-frozen", in("/account"), cut},
 		{"account-own-p9", in("/account"), with(identity.P9, []identity.Reason{identity.ReasonOwnDocuments, identity.ReasonPassword, identity.ReasonCard}, empty)},
