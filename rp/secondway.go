@@ -151,7 +151,11 @@ func (s *Server) forgetBrowser(v *visit) error {
 	if ready, err := v.ready(); !ready {
 		return err
 	}
-	if err := v.attempts.ForgetBrowser(v.r.Context(), *v.session, v.field("browser")); err != nil && !errors.Is(err, identity.ErrNotFound) {
+	forget := func() error { return v.attempts.ForgetBrowser(v.r.Context(), *v.session, v.field("browser")) }
+	if !v.r.PostForm.Has("browser") {
+		forget = func() error { return v.attempts.ForgetBrowsers(v.r.Context(), *v.session) }
+	}
+	if err := forget(); err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return err
 	}
 	return v.redirect("/account")

@@ -72,6 +72,11 @@ func (r *Attempts) ForgetBrowser(ctx context.Context, s session.Session, id stri
 	return r.own.Factors.Forget(ctx, s.Account, id)
 }
 
+// ForgetBrowsers takes remembering away from every browser of the account.
+func (r *Attempts) ForgetBrowsers(ctx context.Context, s session.Session) error {
+	return r.own.Factors.ForgetAll(ctx, s.Account)
+}
+
 // KnownBrowser reports whether anybody logged in from that browser before.
 func (r *Attempts) KnownBrowser(ctx context.Context, browser identity.Secret) (bool, error) {
 	return r.own.Factors.KnownAnywhere(ctx, browser.Digest())

@@ -3,6 +3,7 @@ package service_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,41 @@ func TestARememberedBrowserIsAskedForACode(t *testing.T) {
 	}
 	if got := b.post("/account/second-way", url.Values{}); got.StatusCode != http.StatusSeeOther || got.location(t).Path != stepUp {
 		t.Errorf("wanted a code asked for before a card is made, got %d", got.StatusCode)
+	}
+}
+
+func TestForgettingBrowsers(t *testing.T) {
+	w, a := newTown(t), gwen()
+	page := w.signUp(a)
+	remembered := func() *browser {
+		w.clock.advance(6 * time.Minute)
+		b := w.browser()
+		b.enter(a.email, a.password)
+		b.post("/login/email/code", url.Values{"code": {w.code(a.e164())}, "remember": {"yes"}})
+		b.post("/logout", url.Values{})
+		return b
+	}
+	opens := func(b *browser) bool {
+		b.enter(a.email, a.password)
+		defer b.post("/logout", url.Values{})
+		return b.loggedIn()
+	}
+	one, two, three := remembered(), remembered(), remembered()
+	form := regexp.MustCompile(`name="browser" value="([^"]+)"`)
+	rows := form.FindAllStringSubmatch(page.get("/account").body, -1)
+	if len(rows) != 3 {
+		t.Fatalf("wanted three browsers shown, got %d", len(rows))
+	}
+	page.post("/account/browsers", url.Values{"browser": {rows[0][1]}}) // the last seen
+	page.post("/account/browsers", url.Values{"browser": {"nobody's"}})
+	page.post("/account/browsers", url.Values{"browser": {""}})
+	if opens(three) || !opens(two) || !opens(one) {
+		t.Error("wanted that one forgotten, and no other")
+	}
+	w.clock.advance(2 * time.Minute)
+	page.post("/account/browsers", url.Values{})
+	if opens(one) || opens(two) {
+		t.Error("a browser is remembered after all were forgotten")
 	}
 }
 
