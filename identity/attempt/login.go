@@ -107,7 +107,7 @@ func (r *Attempts) LogIn(ctx context.Context, c Credentials, a Attempt, seat Sea
 		return Login{}, err
 	}
 	if err := r.pay(ctx, g.key, r.own.Sending.Rates().Password); err != nil {
-		return Login{}, err
+		return Login{}, errors.Join(err, r.tellLocked(ctx, c.Email, g.account, err))
 	}
 	right, fresh, err := r.own.Passwords.Check(ctx, g.record, c.Password, g.lane)
 	if err != nil {
@@ -123,6 +123,28 @@ func (r *Attempts) LogIn(ctx context.Context, c Credentials, a Attempt, seat Sea
 		return Login{}, err
 	}
 	return r.afterPassword(ctx, c, a, seat, g)
+}
+
+// lockTold is how often the owner of an account is told that guesses locked it: whoever
+// locks it again and again sends no more mail by it.
+var lockTold = limit.Rule{Name: "lock-told", N: 1, Per: 2 * time.Hour}
+
+// tellLocked tells the owner of the account that its password is locked. The count is
+// kept for every address, so that a lock is no slower where there is an account.
+func (r *Attempts) tellLocked(ctx context.Context, e identity.Email, acc account.Account, why error) error {
+	if locked := (*Locked)(nil); !errors.As(why, &locked) {
+		return nil
+	}
+	err := r.own.Sending.Take(ctx, limit.Bucket{Key: "lock-told:" + e.Canonical(), Rules: []limit.Rule{lockTold}})
+	if exceeded := (*limit.Exceeded)(nil); errors.As(err, &exceeded) {
+		return nil
+	}
+	if err != nil || acc.State != account.Active {
+		return err
+	}
+	return r.ledger.Within(ctx, func(ctx context.Context) error {
+		return r.tell(ctx, e.Contact(), acc.Language, outbox.Locked, nil)
+	})
 }
 
 // look finds who would log in, and whether this browser did before. It asks the

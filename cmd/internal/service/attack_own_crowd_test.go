@@ -343,3 +343,31 @@ func TestE3ACrowdAtThePasswords(t *testing.T) {
 		t.Errorf("wanted some told to come back and nothing else, got %d told, %d other answers, %d checks or key sets failed", busy.Load(), others.Load(), down.Load())
 	}
 }
+
+// The owner of a locked password is told, once, and nobody can bomb them with it.
+func TestALockIsToldOnce(t *testing.T) {
+	w, a := newTown(t), gwen()
+	w.signUp(a)
+	w.clock.advance(time.Hour)
+	told := func() int { return strings.Count(allSent(w, a.email), "A wrong password was given too many times") }
+	stranger := w.browser()
+	for range 14 {
+		stranger.enter(a.email, "not the password")
+		w.browser().enter("nobody@example.com", "not the password")
+	}
+	if n := told(); n != 1 {
+		t.Errorf("wanted it told once, got %d", n)
+	}
+	for range 3 {
+		w.clock.advance(35 * time.Minute)
+		for range 12 {
+			stranger.enter(a.email, "not the password")
+		}
+	}
+	if n := told(); n != 1 {
+		t.Errorf("within two hours: wanted it told once, got %d", n)
+	}
+	if n := len(w.sent("nobody@example.com")); n != 0 {
+		t.Errorf("an address without an account got %d mails", n)
+	}
+}

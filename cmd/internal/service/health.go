@@ -9,6 +9,7 @@ import (
 
 	"github.com/dilys-id/dilys/rp/provider"
 	"github.com/dilys-id/dilys/rp/register"
+	"github.com/dilys-id/dilys/store"
 )
 
 // health remembers how the service's own parts are, and since when.
@@ -18,7 +19,8 @@ type health struct {
 	mu    sync.Mutex
 	parts map[string]part
 
-	frozen atomic.Int64 // records, as last counted
+	frozen atomic.Int64                         // records, as last counted
+	index  atomic.Pointer[store.RegisterStatus] // of the register, as last read; nil: not yet, or there is none
 }
 
 type part struct {
@@ -82,6 +84,9 @@ func (s *Service) ownDependencies() []Dependency {
 	if s.Config.Courier.SMS != nil {
 		all = append(all, s.health.dependency("courier sms", "pages say that no texts can be sent, and show the printed card", "R11"))
 	}
+	if index := s.health.index.Load(); index != nil {
+		all = append(all, indexDependency(*index, s.options.Now()))
+	}
 	if s.pds != nil {
 		h := s.pds.Health()
 		d := Dependency{Name: "register", State: OK, Since: h.Since, Fault: h.Fault}
@@ -94,6 +99,18 @@ func (s *Service) ownDependencies() []Dependency {
 		all = append(all, d)
 	}
 	return all
+}
+
+// indexDependency tells how old the index of patients is: nobody else will.
+func indexDependency(i store.RegisterStatus, now time.Time) Dependency {
+	d := Dependency{Name: "register", State: OK, Since: i.Imported}
+	if i.Entries == 0 {
+		d.State, d.Fault, d.Patients, d.Runbook = Slow, "no index was imported yet", "sign-ups end at P0, whatever the details", "R14"
+		return d
+	}
+	const day = 24 * time.Hour
+	d.Note = fmt.Sprintf("index of %d entries, imported %d days ago", i.Entries, int(now.Sub(i.Imported)/day))
+	return d
 }
 
 func providerDependency(id string, h provider.Health) Dependency {

@@ -96,6 +96,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{rekeyEvery, s.rekey},
 		{watchEvery, s.watch},
 		{fadeEvery, s.countFrozen},
+		{fadeEvery, s.readIndex},
 		{watchEvery, s.refreshProviders},
 	} {
 		busy.Go(func() {
@@ -175,6 +176,16 @@ func (s *Service) rekey(ctx context.Context) {
 	}
 	if err = errors.Join(err, resealErr); err != nil && ctx.Err() == nil {
 		s.options.Log.Error("rekey", "error", err.Error(), "runbook", "R2")
+	}
+}
+
+// readIndex keeps how the index of patients is, where there is one.
+func (s *Service) readIndex(ctx context.Context) {
+	if c := s.Config.Register; c == nil || c.Kind != kindIndex {
+		return
+	}
+	if status, err := s.DB.Register().Status(ctx); err == nil { // the watch of the database tells what is wrong with it
+		s.health.index.Store(&status)
 	}
 }
 

@@ -26,6 +26,7 @@ type Dependency struct {
 	Name     string    `json:"name"`
 	State    State     `json:"state"`
 	Since    time.Time `json:"since,omitzero"`    // since when it is so; zero: since the start
+	Note     string    `json:"note,omitempty"`    // what else is worth knowing
 	Fault    string    `json:"fault,omitempty"`   // for operators; never a person's value
 	Patients string    `json:"patients"`          // what patients see now
 	Runbook  string    `json:"runbook,omitempty"` // the line of deploy/README.md that mends it
@@ -60,6 +61,9 @@ func (s Status) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "%-4s  %s", d.State, d.Name)
 		if d.State != OK && !d.Since.IsZero() {
 			fmt.Fprintf(&b, ", since %s", d.Since.Format(time.DateTime+" MST"))
+		}
+		if d.Note != "" {
+			fmt.Fprintf(&b, " (%s)", d.Note)
 		}
 		b.WriteByte('\n')
 		for _, line := range []struct{ label, text string }{
