@@ -44,6 +44,8 @@ func figures(ctx context.Context) error {
 		{"tokens", (*world).tokens},
 		{"check", (*world).check},
 		{"login", (*world).login},
+		{"own", (*world).own},
+		{"crowd", (*world).crowd},
 		{"start", (*world).start},
 		{"dev", (*world).startDev},
 		{"memory", (*world).memory},

@@ -25,6 +25,7 @@ const (
 type browser struct {
 	base   *url.URL
 	client *http.Client
+	from   string // the network that it comes from, as the proxy says; may be empty
 }
 
 // roads are shared, as a browser keeps its connections between two patients.
@@ -36,7 +37,7 @@ func newBrowser(base string) (*browser, error) {
 		return nil, err
 	}
 	jar, err := cookiejar.New(nil)
-	return &browser{u, &http.Client{
+	return &browser{base: u, client: &http.Client{
 		Jar: jar, Transport: roads, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, err
 }
