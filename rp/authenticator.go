@@ -39,6 +39,9 @@ func (v *visit) showTwoStep(status int, change func(*page.TwoStep)) error {
 		Ways: proofWays(f.Ways()), AppSince: f.App.Bound, AppOff: f.App.Off, PhoneOff: f.Phone.Off, CardURL: cardURL(), CardLeft: f.Card.Left,
 	}
 	content.Email = len(content.Ways) == 0 && v.signUp.EmailCodes
+	if v.signUp.Texts {
+		content.PhoneURL = contactPages[identity.BySMS].ask
+	}
 	if change != nil {
 		change(&content)
 	}

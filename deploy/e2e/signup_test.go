@@ -14,6 +14,12 @@ type applicant struct {
 	lang, email, phone, given, family, day, month, year, number string
 }
 
+// applicants is one for each language.
+var applicants = []applicant{
+	{"en", "gwen.arwydd@example.com", "07700900201", "Gwen", "Arwydd", "17", "5", "1985", "999 100 0003"},
+	{"cy", "sion.prawf@example.com", "07700900202", "Siôn", "Tŷ-Prawf", "29", "2", "1952", "999 100 0070"},
+}
+
 const passphrase = "wobbly teapot sky"
 
 // TestSignUp is the journey of a patient whom no provider serves: sign-up, log-out,
@@ -21,10 +27,7 @@ const passphrase = "wobbly teapot sky"
 func TestSignUp(t *testing.T) {
 	module(t, "axe-core/axe.min.js")
 	w, browser := startWorld(t), chromium(t) // its own: the clock is turned on
-	for _, a := range []applicant{
-		{"en", "gwen.arwydd@example.com", "07700900201", "Gwen", "Arwydd", "17", "5", "1985", "999 100 0003"},
-		{"cy", "sion.prawf@example.com", "07700900202", "Siôn", "Tŷ-Prawf", "29", "2", "1952", "999 100 0070"},
-	} {
+	for _, a := range applicants {
 		t.Run(a.lang, func(t *testing.T) {
 			b := newTab(t, browser, w, phone)
 			b.speak(a.lang)

@@ -141,6 +141,20 @@ func (r *Attempts) owner(ctx context.Context, s session.Session) (session.Sessio
 	return *seat.Session, acc, err
 }
 
+// changing reads the account whose factors the session changes, and these, inside the
+// act. It returns [ErrStale] or [ErrHeld] where the session may not.
+func (r *Attempts) changing(ctx context.Context, s session.Session) (account.Account, Factors, error) {
+	now, acc, err := r.owner(ctx, s)
+	if err != nil {
+		return acc, Factors{}, err
+	}
+	if err := r.mayChange(ctx, now); err != nil {
+		return acc, Factors{}, err
+	}
+	f, err := r.Factors(ctx, acc.ID)
+	return acc, f, err
+}
+
 // mailOf is where the patient of the account is told of changes.
 func mailOf(acc account.Account) identity.Contact {
 	if link, own := acc.Own(); own {
@@ -153,14 +167,7 @@ func mailOf(acc account.Account) identity.Contact {
 // [ErrLastFactor] where nothing else would be left.
 func (r *Attempts) RemoveApp(ctx context.Context, s session.Session) error {
 	return r.ledger.Within(ctx, func(ctx context.Context) error {
-		now, acc, err := r.owner(ctx, s)
-		if err != nil {
-			return err
-		}
-		if err := r.mayChange(ctx, now); err != nil {
-			return err
-		}
-		f, err := r.Factors(ctx, acc.ID)
+		acc, f, err := r.changing(ctx, s)
 		if err != nil || f.App.ID == "" {
 			return err
 		}
@@ -188,14 +195,7 @@ func (f Factors) Spares(way Way) bool {
 // [ErrStale], or [identity.ErrNotFound] for one that the account does not have.
 func (r *Attempts) ChooseWay(ctx context.Context, s session.Session, way Way) error {
 	return r.ledger.Within(ctx, func(ctx context.Context) error {
-		now, acc, err := r.owner(ctx, s)
-		if err != nil {
-			return err
-		}
-		if err := r.mayChange(ctx, now); err != nil {
-			return err
-		}
-		f, err := r.Factors(ctx, acc.ID)
+		acc, f, err := r.changing(ctx, s)
 		if err != nil {
 			return err
 		}
