@@ -124,7 +124,11 @@ func TestAChangeOfPhone(t *testing.T) {
 	acc := w.accountOf(a.email)
 	before, err := w.Factors.Phone(t.Context(), acc.ID)
 	must(t, err)
-	b.get(m.at)
+	for _, from := range []string{"/account", "/account/two-step"} {
+		if !strings.Contains(b.get(from).body, `href="`+m.at+`"`) {
+			t.Errorf("%s offers no change", from)
+		}
+	}
 	b.asks(w, m)
 	held := b.get(m.at + "-held").body
 	if !strings.Contains(held, nextPhone) || !strings.Contains(held, "We text codes to your old number") {
