@@ -50,7 +50,8 @@ func (v *visit) showContact(by identity.Channel, status int, faults ...page.Faul
 	content := page.ContactChange{
 		Channel: by, First: by == identity.BySMS && acc.Details().Phone.IsZero(), Off: v.contactOff(by), Typed: v.field(contactPages[by].field), Faults: faults,
 	}
-	if opens := acc.Opens(v.now()); opens.Sub(v.now()) > account.HoldFor {
+	atOnce := by == identity.BySMS && attempt.LetIn(*v.session)
+	if opens := acc.Opens(v.now()); !atOnce && opens.Sub(v.now()) > account.HoldFor {
 		content.Opens = opens
 	}
 	held, err := v.heldContact(acc, by)
@@ -205,6 +206,9 @@ func (s *Server) giveContactCode(by identity.Channel) handler {
 		}
 		if err != nil {
 			return v.codeLimit(attempt.Attempt{Return: attempt.Return{Path: "/account"}}, err)
+		}
+		if attempt.LetIn(*v.session) && by == identity.BySMS {
+			return v.redirect(regainedPath)
 		}
 		return v.redirect(contactPages[by].held)
 	}

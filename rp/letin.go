@@ -91,7 +91,7 @@ func (s *Server) regained(v *visit) error {
 	}
 	content := page.Regained{Opens: hold.Until, SetUp: hold.LetIn, To: v.after()}
 	if hold.LetIn {
-		content.AppURL, content.CardURL = authenticatorPath, cardPath
+		content.PhoneURL, content.AppURL, content.CardURL = contactPages[identity.BySMS].ask, authenticatorPath, cardPath
 	}
 	return v.show(http.StatusOK, content)
 }

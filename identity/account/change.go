@@ -179,6 +179,21 @@ func (r *Accounts) Apply(ctx context.Context, c Change) error {
 	return r.store.CarryChanges(ctx, a.ID, a.Epoch, a.Epoch+1)
 }
 
+// Rebind puts a new number in the place of the old one at once, in the account of a
+// patient whom people let back in. What was open was ended by that. It must be called
+// in the act that binds the number.
+func (r *Accounts) Rebind(ctx context.Context, c Change) error {
+	a, l, err := r.ownOf(ctx, c)
+	if err != nil {
+		return err
+	}
+	if c.Channel != identity.BySMS || a.Held(r.now()).IsZero() {
+		return errEarly
+	}
+	l.Details = l.Details.Refreshed(c.New)
+	return r.store.UpdateLink(ctx, a.ID, l)
+}
+
 var errEarly = errors.New("apply a change: wanted it due, got it before its time")
 
 // move writes the link. The subject of an own link is its e-mail address, so that a

@@ -29,8 +29,9 @@ var changeKinds = map[identity.Channel]struct {
 
 // MayChange returns [ErrStale] or [ErrHeld] unless the session may change the
 // addresses of its account now: it may what it may to the factors, as an address
-// opens an account, or brings it back. The session that people let in may too; what
-// it asks for waits until what is held since then is held no more.
+// opens an account, or brings it back. The session that people let in may too: its
+// phone is bound at once, and a new e-mail address waits until what is held since then
+// is held no more.
 func (r *Attempts) MayChange(ctx context.Context, s session.Session) error {
 	_, err := r.mayBind(ctx, s)
 	return err
@@ -213,10 +214,13 @@ func (r *Attempts) hold(ctx context.Context, c Changing, s session.Session, link
 		if err != nil {
 			return err
 		}
+		asked := account.Change{Account: s.Account, Channel: c.Channel, New: next, Level: bindsAt(now), Epoch: now.Epoch}
+		if c.Channel == identity.BySMS && LetIn(now) {
+			held = asked
+			return errors.Join(r.rebind(ctx, held, acc, e), r.journeys.EndJourney(ctx, c.ID))
+		}
 		var token identity.Secret
-		held, token, err = r.accounts.Hold(ctx, account.Change{
-			Account: s.Account, Channel: c.Channel, New: next, Level: bindsAt(now), Epoch: now.Epoch,
-		})
+		held, token, err = r.accounts.Hold(ctx, asked)
 		if err != nil {
 			return err
 		}
@@ -227,6 +231,29 @@ func (r *Attempts) hold(ctx context.Context, c Changing, s session.Session, link
 		return r.journeys.EndJourney(ctx, c.ID)
 	})
 	return held, err
+}
+
+// rebind binds the phone of a patient whom people let in, who has no other way to come
+// back: at once, as it is held like all that is set up since, and carries nothing
+// until the old addresses had their time to stop it.
+func (r *Attempts) rebind(ctx context.Context, c account.Change, acc account.Account, e *audit.Event) error {
+	e.Kind, e.Cause, e.Fields = audit.ContactChanged, "let-in", []string{c.Field()}
+	if err := r.accounts.Rebind(ctx, c); err != nil {
+		return err
+	}
+	return r.bindNumber(ctx, c, acc)
+}
+
+// bindNumber makes the new number the account's factor, with no guess against it, and
+// tells old and new addresses.
+func (r *Attempts) bindNumber(ctx context.Context, c account.Change, acc account.Account) error {
+	if _, err := r.own.Factors.BindPhone(ctx, acc.ID, c.New.Phone, c.Level); err != nil {
+		return err
+	}
+	if err := r.own.Sending.Settle(ctx, guessKey(WayPhone, acc.ID)); err != nil {
+		return err
+	}
+	return r.tellEach(ctx, acc, changeKinds[c.Channel].told, append(acc.Contacts(), c.Contact()))
 }
 
 // warning is the thread of what is told of a change that waits: an earlier one that
@@ -417,16 +444,11 @@ func (r *Attempts) applied(ctx context.Context, c account.Change, acc account.Ac
 	if err := r.accounts.Apply(ctx, c); err != nil {
 		return err
 	}
-	if c.Channel == identity.BySMS {
-		if _, err := r.own.Factors.BindPhone(ctx, acc.ID, c.New.Phone, c.Level); err != nil {
-			return err
-		}
-		if err := r.own.Sending.Settle(ctx, guessKey(WayPhone, acc.ID)); err != nil {
-			return err
-		}
-	}
 	if err := r.unwarn(ctx, c); err != nil {
 		return err
+	}
+	if c.Channel == identity.BySMS {
+		return r.bindNumber(ctx, c, acc)
 	}
 	return r.tellEach(ctx, acc, changeKinds[c.Channel].told, append(acc.Contacts(), c.Contact()))
 }

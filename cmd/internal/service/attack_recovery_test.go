@@ -212,6 +212,43 @@ func TestOneOfManySpendsARecoveryCode(t *testing.T) {
 	}
 }
 
+// A new phone works at once, and opens no record for three days.
+func TestANewPhoneAfterARecovery(t *testing.T) {
+	w, a := newTown(t), gwen()
+	b, id := w.stranded(a)
+	b.letIn(w.recoveryCode(id))
+	next := a
+	next.phone = "07700900777"
+	if p := b.post("/account/phone", url.Values{"phone": {next.phone}}); p.StatusCode != http.StatusSeeOther {
+		t.Fatalf("wanted a code sent, got %d", p.StatusCode)
+	}
+	p := b.post("/account/phone-code", url.Values{"code": {w.code(next.e164())}})
+	if p.StatusCode != http.StatusSeeOther || p.location(t).Path != "/account/regained" || !b.loggedIn() {
+		t.Fatalf("wanted the phone bound and the session there, got %d", p.StatusCode)
+	}
+	if !strings.Contains(allSent(w, a.e164()), "mobile number for your codes was changed") || !strings.Contains(allSent(w, a.email), "mobile number was changed") {
+		t.Error("the old phone and the mailbox were not told")
+	}
+	if p := b.post("/account/email", url.Values{"email": {"new@example.com"}}); p.StatusCode == http.StatusSeeOther && p.location(t).Path == "/account/email-code" {
+		b.post("/account/email-code", url.Values{"code": {w.code("new@example.com")}})
+		must(t, w.Attempts.ApplyChanges(t.Context()))
+		if got := w.browser().enter("new@example.com", a.password); got.StatusCode != http.StatusUnprocessableEntity {
+			t.Error("an e-mail address moved at once")
+		}
+	}
+	in := w.in(next)
+	if got := in.trust(); got != "P0.Cp.Cd" {
+		t.Errorf("the new phone: wanted P0.Cp.Cd, got %q", got)
+	}
+	if p := in.get("/account/phone"); p.StatusCode != http.StatusSeeOther || p.location(t).Path != "/account/regained" {
+		t.Errorf("a held session may change the phone: %d", p.StatusCode)
+	}
+	w.clock.advance(72 * time.Hour)
+	if got := w.in(next).trust(); got != "P5.Cp.Cd" {
+		t.Errorf("three days after: wanted P5.Cp.Cd, got %q", got)
+	}
+}
+
 // The practice's code lets its patient back in too, and proves no more there.
 func TestAnActivationCodeLetsBackIn(t *testing.T) {
 	w, a := newTown(t), gwen()
