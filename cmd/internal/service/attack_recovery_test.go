@@ -226,7 +226,7 @@ func TestANewPhoneAfterARecovery(t *testing.T) {
 	if p.StatusCode != http.StatusSeeOther || p.location(t).Path != "/account/regained" || !b.loggedIn() {
 		t.Fatalf("wanted the phone bound and the session there, got %d", p.StatusCode)
 	}
-	if !strings.Contains(allSent(w, a.e164()), "mobile number for your codes was changed") || !strings.Contains(allSent(w, a.email), "mobile number was changed") {
+	if !strings.Contains(allSent(w, a.e164()), "mobile number for your codes was changed") || !strings.Contains(allSent(w, a.email), "mobile number that your codes are sent to was changed") {
 		t.Error("the old phone and the mailbox were not told")
 	}
 	if p := b.post("/account/email", url.Values{"email": {"new@example.com"}}); p.StatusCode == http.StatusSeeOther && p.location(t).Path == "/account/email-code" {
