@@ -834,3 +834,35 @@ func (w *town) handOver(b *browser, number string) {
 	must(w.t, err)
 	b.post("/account/activation", url.Values{"activation_code": {code.Reveal()}})
 }
+
+// An app that is set up after a recovery opens no record for three days and changes
+// nothing; the one from before keeps its level until it is replaced.
+func TestAnAppOfAfterARecoveryIsHeld(t *testing.T) {
+	w, a, old := withApp(t)
+	byApp := func(phone app) *browser {
+		w.clock.advance(30 * time.Second)
+		b := w.halfway(a)
+		b.giveApp(phone.code(0))
+		return b
+	}
+	id := byApp(old).get("/check").Header.Get("Dilys-Subject")
+	b := w.halfway(a)
+	b.letIn(w.recoveryCode(id))
+	if got := byApp(old).trust(); got != "P5.Cp.Ck" {
+		t.Errorf("the app from before: wanted P5.Cp.Ck, got %q", got)
+	}
+	fresh := b.bind()
+	held := byApp(fresh)
+	if got := held.trust(); got != "P0.Cp.Ck" {
+		t.Errorf("the app from after: wanted P0.Cp.Ck, got %q", got)
+	}
+	for _, path := range []string{"/account/authenticator", "/account/authenticator/remove", "/account/two-step"} {
+		if got := held.post(path, url.Values{"way": {"phone"}}); got.StatusCode != http.StatusSeeOther || got.location(t).Path != "/account/regained" {
+			t.Errorf("%s: a held session changed it: %d", path, got.StatusCode)
+		}
+	}
+	w.clock.advance(72 * time.Hour)
+	if got := byApp(fresh).trust(); got != "P5.Cp.Ck" {
+		t.Errorf("three days after: wanted P5.Cp.Ck, got %q", got)
+	}
+}
