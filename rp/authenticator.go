@@ -38,9 +38,6 @@ func (v *visit) showTwoStep(status int, change func(*page.TwoStep)) error {
 	content := page.TwoStep{
 		Ways: proofWays(f.Ways()), AppSince: f.App.Bound, AppOff: f.App.Off, PhoneOff: f.Phone.Off, CardURL: cardURL(), CardLeft: f.Card.Left,
 	}
-	if v.signUp.Texts {
-		content.PhoneURL = contactPages[identity.BySMS].ask
-	}
 	content.Email = len(content.Ways) == 0 && v.signUp.EmailCodes
 	if v.signUp.Texts {
 		content.PhoneURL = contactPages[identity.BySMS].ask
