@@ -50,8 +50,8 @@ func (v *visit) showContact(by identity.Channel, status int, faults ...page.Faul
 	content := page.ContactChange{
 		Channel: by, First: by == identity.BySMS && acc.Details().Phone.IsZero(), Off: v.contactOff(by), Typed: v.field(contactPages[by].field), Faults: faults,
 	}
-	atOnce := by == identity.BySMS && attempt.LetIn(*v.session)
-	if opens := acc.Opens(v.now()); !atOnce && opens.Sub(v.now()) > account.HoldFor {
+	content.AtOnce = by == identity.BySMS && attempt.LetIn(*v.session)
+	if opens := acc.Opens(v.now()); opens.Sub(v.now()) > account.HoldFor {
 		content.Opens = opens
 	}
 	held, err := v.heldContact(acc, by)

@@ -110,6 +110,7 @@ type ContactChange struct {
 	Channel identity.Channel // [identity.ByEmail] or [identity.BySMS]
 	First   bool             // there is no number yet
 	Opens   time.Time        // when it takes place, if that is later than 24 hours after its code; zero: it is not
+	AtOnce  bool             // staff let the patient in: the number logs them in at once, and opens their record from Opens on
 	Waits   time.Time        // when a change of that channel takes place that is asked for already; zero: none is
 	Typed   string           // as typed
 	Off     bool             // nothing can be sent now
