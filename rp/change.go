@@ -205,7 +205,7 @@ func (s *Server) giveContactCode(by identity.Channel) handler {
 			return v.showContactCode(by, http.StatusUnprocessableEntity, false, page.Fault{Field: "code", Key: key})
 		}
 		if err != nil {
-			return v.codeLimit(attempt.Attempt{Return: attempt.Return{Path: "/account"}}, err)
+			return v.codeLimit(guessing{trip: attempt.Attempt{Return: attempt.Return{Path: "/account"}}, class: contactPages[by].field}, err)
 		}
 		if attempt.LetIn(*v.session) && by == identity.BySMS {
 			return v.redirect(regainedPath)
@@ -313,7 +313,5 @@ func (s *Server) giveStopChange(v *visit) error {
 // not ask for the change needs help now.
 func (v *visit) nothingToStop() error {
 	r := refuse(http.StatusGone, page.LinkOver, "nothing-to-stop")
-	v.note.reference, v.note.cause = v.reference, r.cause
-	v.recordRefusal(r)
-	return v.show(r.status, page.ContactCancel{Gone: true, Reference: v.reference})
+	return v.show(r.status, page.ContactCancel{Gone: true, Reference: v.noted(r)})
 }

@@ -78,13 +78,28 @@ func (s *Server) logInByEmail(v *visit) error {
 	case errors.Is(err, attempt.ErrCredentials):
 		return v.show(http.StatusUnprocessableEntity, v.loginEmailPage(to, waiting.Name, page.Fault{Field: "password", Key: "fault.credentials"}))
 	case errors.As(err, &locked):
+		r := refuse(http.StatusTooManyRequests, page.TooMany, "password-guesses")
+		r.classes = []string{"password"}
 		content := v.loginEmailPage(to, waiting.Name, page.Fault{Field: "password", Key: "fault.locked"})
-		content.LockedUntil = locked.Until
-		return v.show(http.StatusTooManyRequests, content)
+		content.LockedUntil, content.Reference = locked.Until, v.noted(v.whose(email, r))
+		return v.show(r.status, content)
 	case err != nil:
-		return v.codeLimit(a, err)
+		err = v.codeLimit(guessing{trip: a}, err)
+		if r := (*refusal)(nil); errors.As(err, &r) {
+			v.whose(email, r)
+		}
+		return err
 	}
 	return v.arrived(browser, login, shared)
+}
+
+// whose names the account that logs in with the address in the refusal's event. It
+// asks the database alike for every address.
+func (v *visit) whose(e identity.Email, r *refusal) *refusal {
+	if acc, err := v.accounts.ByOwnEmail(v.r.Context(), e); err == nil {
+		r.account = acc.ID
+	}
+	return r
 }
 
 // waitForCode shows the page of the code to a patient whose phone got too many, with
@@ -219,7 +234,7 @@ func (v *visit) resendLogin(before attempt.SecondStep) error {
 		return v.waitForCode(wait)
 	}
 	if err != nil {
-		return v.codeLimit(before.Trip, err)
+		return v.codeLimit(guessing{before.Trip, before.Account, string(attempt.WayPhone)}, err)
 	}
 	content := v.loginCodePage(due)
 	content.Sent = !before.SentAt.IsZero()
@@ -235,7 +250,7 @@ func (v *visit) giveSecond(due attempt.SecondStep, way attempt.Way, field string
 		return v.show(http.StatusUnprocessableEntity, again(page.Fault{Field: field, Key: key}))
 	}
 	if err != nil {
-		return v.codeLimit(due.Trip, err)
+		return v.codeLimit(guessing{due.Trip, due.Account, string(way)}, err)
 	}
 	return v.arrived(browser, login, due.Trip.Shared)
 }
@@ -281,8 +296,26 @@ func (s *Server) giveLoginApp(v *visit) error {
 	return v.giveSecond(due, attempt.WayApp, "code", func(f ...page.Fault) page.Content { return loginAppPage(due, f...) })
 }
 
+// guessing is where somebody was whose codes were wrong too often.
+type guessing struct {
+	trip    attempt.Attempt
+	account string // id; empty: that of who is logged in
+	class   string // of what was guessed at: a way, or a field
+}
+
 // codeLimit puts too many wrong codes into a page.
-func (v *visit) codeLimit(a attempt.Attempt, err error) error {
+func (v *visit) codeLimit(at guessing, err error) error {
+	err = v.limited(at.trip, err)
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		r.account = at.account
+		if r.page.Kind == page.CodeLimit && at.class != "" {
+			r.classes = []string{at.class}
+		}
+	}
+	return err
+}
+
+func (v *visit) limited(a attempt.Attempt, err error) error {
 	locked := (*attempt.Locked)(nil)
 	switch {
 	case errors.As(err, &locked):

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/rp/page"
 )
@@ -18,7 +22,8 @@ type refusal struct {
 	status   int
 	page     page.Refusal // Kind, and what its words need
 	cause    string       // the rule that said no, for log and audit
-	account  string       // id, where known
+	account  string       // id, where known; empty: that of who is logged in
+	classes  []string     // of fields that failed
 	recorded bool         // its event is in the audit already
 	err      error        // what lies behind it, for operators
 }
@@ -49,10 +54,7 @@ func (v *visit) fail(err error) {
 	if !errors.As(err, &r) {
 		r = unexpected(err)
 	}
-	v.note.reference, v.note.cause, v.note.err = v.reference, r.cause, r.err
-	if !r.recorded {
-		v.recordRefusal(r)
-	}
+	v.noted(r)
 	if r.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "10")
 		if v.leaves() {
@@ -64,6 +66,15 @@ func (v *visit) fail(err error) {
 		v.note.err = errors.Join(v.note.err, err)
 		http.Error(v.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
+}
+
+// noted records a refusal under the reference that its page shows, and returns that.
+func (v *visit) noted(r *refusal) string {
+	v.note.reference, v.note.cause, v.note.err = v.reference, r.cause, r.err
+	if !r.recorded {
+		v.recordRefusal(r)
+	}
+	return v.reference
 }
 
 func panicked(err error) *refusal {
@@ -91,16 +102,33 @@ func unexpected(err error) *refusal {
 // of access, and what comes beyond the budget is told by its log line alone:
 // refusals cost their sender nothing, rows cost us.
 func (v *visit) recordRefusal(r *refusal) {
-	if r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || !v.refusals.take(v.now()) {
+	if r.page.Kind == page.NotFound || r.page.Kind == page.MethodNotAllowed || !v.refusals.take(v.now()) {
 		return
+	}
+	account := r.account
+	if account == "" && v.session != nil {
+		account = v.session.Account
 	}
 	err := v.ledger.Record(v.r.Context(), audit.Event{
 		Kind: audit.AccessRefused, Result: audit.Refused, Actor: audit.Patient, Reference: v.reference,
-		Account: r.account, Provider: v.note.provider, Portal: v.note.portal, Cause: r.cause,
+		Account: account, Provider: v.note.provider, Portal: v.note.portal, Cause: r.cause, Fields: audit.AtStep(v.step(), r.classes...),
 	})
 	if err != nil {
 		v.note.err = errors.Join(v.note.err, err)
 	}
+}
+
+// step names where the patient was: method and route, and of a sign-up the page too.
+// What else a path carries is nobody's business.
+func (v *visit) step() string {
+	route := v.note.route
+	if route == "" {
+		return ""
+	}
+	if p := attempt.Page(mux.Vars(v.r)["page"]); p.Known() {
+		route = strings.Replace(route, "{page}", string(p), 1)
+	}
+	return methodWord(v.r.Method) + " " + route
 }
 
 // budget lets so many through at once, and then so many a second.

@@ -18,6 +18,9 @@ const (
 	regainedPath = "/account/regained"
 )
 
+// letInField is the input of the code.
+const letInField = "recovery_code"
+
 // letIn asks for the code (GET /login/email/let-in).
 func (s *Server) letIn(v *visit) error {
 	if _, err := v.second(); err != nil {
@@ -35,10 +38,24 @@ func loginLetInPage(faults ...page.Fault) page.LetIn {
 func letInFault(err error) []page.Fault {
 	for _, is := range []error{code.ErrWrong, code.ErrMalformed, identity.ErrExpired, identity.ErrSpent} {
 		if errors.Is(err, is) {
-			return []page.Fault{{Field: "recovery_code", Key: "fault.recovery-code"}}
+			return []page.Fault{{Field: letInField, Key: "fault.recovery-code"}}
 		}
 	}
 	return nil
+}
+
+// letInRefused tells the help desk which it was.
+func letInRefused(err error, account string) *refusal {
+	cause := "recovery-code-wrong"
+	switch {
+	case errors.Is(err, identity.ErrExpired):
+		cause = "recovery-code-expired"
+	case errors.Is(err, identity.ErrSpent):
+		cause = "recovery-code-used"
+	}
+	r := refuse(http.StatusUnprocessableEntity, page.CodeLimit, cause)
+	r.account, r.classes = account, []string{letInField}
+	return r
 }
 
 // giveLetIn judges it (POST /login/email/let-in).
@@ -49,12 +66,14 @@ func (s *Server) giveLetIn(v *visit) error {
 	}
 	browser := identity.NewToken()
 	login, err := v.attempts.GiveSecond(
-		v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field("recovery_code")), false, v.seatWith(browser))
+		v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field(letInField)), false, v.seatWith(browser))
 	if faults := letInFault(err); faults != nil {
-		return v.show(http.StatusUnprocessableEntity, loginLetInPage(faults...))
+		content := loginLetInPage(faults...)
+		content.Reference = v.noted(letInRefused(err, due.Account))
+		return v.show(http.StatusUnprocessableEntity, content)
 	}
 	if err != nil {
-		return v.codeLimit(due.Trip, err)
+		return v.codeLimit(guessing{due.Trip, due.Account, letInField}, err)
 	}
 	v.entered(browser, login, due.Trip.Shared)
 	return v.redirect(query(regainedPath, "to", landing(due.Trip.Return)))
@@ -73,11 +92,12 @@ func (s *Server) recoverLetIn(v *visit) error {
 // giveRecoverLetIn judges it (POST /recover/let-in).
 func (s *Server) giveRecoverLetIn(v *visit) error {
 	v.path = recoverLetIn
-	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field("recovery_code")))
+	under, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, attempt.WayRecovery, identity.Secret(v.field(letInField)))
 	if faults := letInFault(err); faults != nil {
-		return v.show(http.StatusUnprocessableEntity, page.LetIn{Action: recoverLetIn, Back: "/recover/help", Faults: faults})
+		content := page.LetIn{Action: recoverLetIn, Back: "/recover/help", Faults: faults, Reference: v.noted(letInRefused(err, under.Account))}
+		return v.show(http.StatusUnprocessableEntity, content)
 	}
-	return v.recovered(err)
+	return v.recovered(under, letInField, err)
 }
 
 // regained says what works now and what opens when (GET /account/regained).

@@ -69,10 +69,19 @@ func (s *Server) giveLinkage(v *visit) error {
 		content.Reference, content.Faults = v.reference, []page.Fault{{Field: "gp_linkage_key", Key: "fault.linkage"}}
 		return v.show(http.StatusUnprocessableEntity, content)
 	case err != nil:
-		return v.codeLimit(attempt.Attempt{}, err)
+		return lookedTooOften(v.codeLimit(guessing{class: "linkage"}, err))
 	}
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
 	return v.redirect("/account")
+}
+
+// lookedTooOften says of details that were tried too often by which rule: theirs is not
+// that of codes.
+func lookedTooOften(err error) error {
+	if r := (*refusal)(nil); errors.As(err, &r) && r.page.Kind == page.CodeLimit {
+		r.cause = "lookups-spent"
+	}
+	return err
 }
 
 // readLinkage reads the form, and says what is missing.

@@ -157,7 +157,7 @@ func (s *Server) giveFactor(v *visit) error {
 		if err == nil && under.Next() == attempt.PageFactor {
 			return v.redirect(factorURL(attempt.WayPhone))
 		}
-		return v.recovered(err)
+		return v.recovered(under, string(attempt.WayPhone), err)
 	}
 	way, field := attempt.WayPhone, "code"
 	switch attempt.Way(v.param("way")) {
@@ -166,20 +166,21 @@ func (s *Server) giveFactor(v *visit) error {
 	case attempt.WayApp:
 		way = attempt.WayApp
 	}
-	_, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, way, identity.Secret(v.field(field)))
+	under, err := v.attempts.ProveRecovery(v.r.Context(), v.browser, way, identity.Secret(v.field(field)))
 	if key := proofFault(way, err); key != "" && !errors.Is(err, identity.ErrNotFound) {
 		return v.recovering(page.Fault{Field: field, Key: key})
 	}
-	return v.recovered(err)
+	return v.recovered(under, string(way), err)
 }
 
-// recovered goes on to the page that is due after a step of a recovery.
-func (v *visit) recovered(err error) error {
+// recovered goes on to the page that is due after a step of that recovery, in which a
+// code of that class was given.
+func (v *visit) recovered(under attempt.Recovery, class string, err error) error {
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return linkOver()
 	case err != nil && !errors.Is(err, attempt.ErrNotYet):
-		return v.codeLimit(attempt.Attempt{}, err)
+		return v.codeLimit(guessing{account: under.Account, class: class}, err)
 	}
 	return v.redirect("/recover/password")
 }

@@ -118,13 +118,14 @@ func (s *Server) giveActivation(v *visit) error {
 	seat := attempt.Seat{Secret: v.secret, Session: v.session}
 	login, err := v.attempts.Hand(v.r.Context(), seat, identity.Secret(v.field("activation_code")))
 	if key := handedFault(err); key != "" {
-		return v.show(http.StatusUnprocessableEntity, page.Activation{Faults: []page.Fault{{Field: "activation_code", Key: key}}})
+		content := page.Activation{Reference: v.noted(handedRefused(err)), Faults: []page.Fault{{Field: "activation_code", Key: key}}}
+		return v.show(http.StatusUnprocessableEntity, content)
 	}
 	if errors.Is(err, account.ErrFrozen) {
 		return v.frozen(attempt.Return{})
 	}
 	if err != nil {
-		return v.codeLimit(attempt.Attempt{}, err)
+		return v.codeLimit(guessing{class: "activation_code"}, err)
 	}
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
 	return v.redirect("/account")
@@ -143,6 +144,25 @@ func handedFault(err error) string {
 		return "fault.handed-conflict"
 	}
 	return ""
+}
+
+// handedRefused tells the help desk why, and what about it: the patient is told less
+// where the code is somebody else's.
+func handedRefused(err error) *refusal {
+	cause, class := "handed-unknown", "activation_code"
+	switch {
+	case errors.Is(err, identity.ErrExpired):
+		cause = "handed-expired"
+	case errors.Is(err, identity.ErrSpent):
+		cause = "handed-used"
+	case errors.Is(err, identity.ErrForeign):
+		cause, class = "handed-to-another", "birthdate"
+	case errors.Is(err, identity.ErrConflict):
+		cause, class = "number-proved-by-another", "nhs_number"
+	}
+	r := refuse(http.StatusUnprocessableEntity, page.CodeLimit, cause)
+	r.classes = []string{class}
+	return r
 }
 
 // forgetBrowser takes remembering away from one browser, or all

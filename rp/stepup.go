@@ -168,7 +168,7 @@ func (s *Server) giveStepUp(v *visit) error {
 		})
 	}
 	if err != nil {
-		return v.codeLimit(attempt.Attempt{Return: st.to}, err)
+		return v.codeLimit(guessing{trip: attempt.Attempt{Return: st.to}, class: string(st.way)}, err)
 	}
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
 	return v.dispatch(attempt.Step{Kind: attempt.StepReturn, Return: st.to}, "")
@@ -186,7 +186,7 @@ func (v *visit) textStepUp(st step) error {
 		})
 	}
 	if err != nil {
-		return v.codeLimit(attempt.Attempt{Return: st.to}, err)
+		return v.codeLimit(guessing{trip: attempt.Attempt{Return: st.to}, class: string(st.way)}, err)
 	}
 	return v.showStepUp(st, http.StatusOK, func(p *page.StepUp) { p.Sent, p.Anew = true, v.field("resend") != "" })
 }

@@ -187,11 +187,11 @@ func (f auditFind) Run(ctx context.Context, con console, c *cli) error {
 			return err
 		}
 		if len(events) == 0 {
-			_, _ = fmt.Fprintln(con.say, "no event has that reference; the log's line of that time may")
+			_, _ = fmt.Fprintln(con.say, "no event has that reference. A crowd at the passwords and a database that was away leave none: the log has the line")
 			return errSaid
 		}
 		for _, e := range events {
-			if _, err := fmt.Fprint(con.out, audit.Explain(e, service.ExplainCause)); err != nil {
+			if _, err := fmt.Fprint(con.out, audit.Explain(e, service.Explanations)); err != nil {
 				return err
 			}
 		}

@@ -642,7 +642,7 @@ func TestNothingPersonalIsTold(t *testing.T) {
 	_, err = r.Find(t.Context(), otherNumber, "operator:test", "why")
 	r.ok(err)
 	for _, e := range r.seen() {
-		wantNothingPersonal(t, audit.Explain(e, func(string) (string, bool) { return "", false }))
+		wantNothingPersonal(t, audit.Explain(e, audit.Words{}))
 	}
 	for _, id := range []string{ownNumber, "a-subject"} {
 		wantNothingPersonal(t, r.Disable(t.Context(), id, "operator:test", "why").Error())

@@ -86,6 +86,16 @@ var signUpPages = []struct {
 	{PageDone, func(SignUp) bool { return false }},
 }
 
+// Known reports whether a sign-up has that page.
+func (p Page) Known() bool {
+	for _, known := range signUpPages {
+		if known.page == p {
+			return true
+		}
+	}
+	return false
+}
+
 // NextPage decides which page comes next. It is pure, and the only place that
 // decides it.
 func NextPage(s SignUp) Page {

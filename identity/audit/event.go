@@ -6,7 +6,10 @@
 // to what. It keeps no time of its own and knows no database.
 package audit
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Kind is what happened. Kinds are words of an interface that operators search
 // by: one may be added, none may change its meaning.
@@ -94,7 +97,7 @@ type Event struct {
 	Provider  string   // provider id
 	Portal    string   // portal id, or the host of a gateway rule
 	Cause     string   // the rule that decided, in words of ours: "vot-not-asked", "consent-not-given"
-	Fields    []string // names of the fields that changed
+	Fields    []string // names of the fields that changed, or of the classes that failed; see [AtStep]
 	Reason    string   // why an operator did it, in their words
 }
 
@@ -104,3 +107,37 @@ const (
 	Portal  = "portal"
 	System  = "system"
 )
+
+// stepMark stands before the field that says where on the front door an event was. It
+// stands among the fields, which older programs read and seal too: while replicas of
+// two versions run, each seals what the other wrote.
+const stepMark = "step "
+
+// AtStep returns the fields of an event that was at that step, such as
+// "POST /recover/link": those given, behind the step. No step adds nothing.
+func AtStep(step string, fields ...string) []string {
+	if step == "" {
+		return fields
+	}
+	return append([]string{stepMark + step}, fields...)
+}
+
+// Step returns where the event was, by what [AtStep] was given, or nothing.
+func (e Event) Step() string {
+	if len(e.Fields) == 0 {
+		return ""
+	}
+	step, found := strings.CutPrefix(e.Fields[0], stepMark)
+	if !found {
+		return ""
+	}
+	return step
+}
+
+// Classes returns the fields without the step.
+func (e Event) Classes() []string {
+	if e.Step() == "" {
+		return e.Fields
+	}
+	return e.Fields[1:]
+}

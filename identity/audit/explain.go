@@ -9,10 +9,17 @@ import (
 	"unicode"
 )
 
-// Explain tells an event in plain words, several lines, without any value of a
-// person. words puts a cause into a sentence; a cause that it does not know is
-// shown as it stands.
-func Explain(e Event, words func(cause string) (string, bool)) string {
+// Words put what an event names into sentences of an operator's language. Each
+// reports false for what it does not know, which is then shown as it stands.
+type Words struct {
+	Kind  func(k Kind) (string, bool)
+	Step  func(step string) (string, bool)
+	Cause func(cause string) (string, bool)
+}
+
+// Explain tells an event in plain words, a dozen lines at the most, without any value
+// of a person: at which step it was, by which rule, and which class of field failed.
+func Explain(e Event, w Words) string {
 	var b strings.Builder
 	line := func(label, text string) {
 		if text != "" {
@@ -20,17 +27,38 @@ func Explain(e Event, words func(cause string) (string, bool)) string {
 		}
 	}
 	line("when", e.At.UTC().Format(time.DateTime)+" UTC")
-	line("what", string(e.Kind)+", "+string(e.Result))
-	line("why", explainCause(e.Cause, words))
+	line("what", named(string(e.Kind), known(w.Kind, e.Kind))+", "+string(e.Result))
+	line("step", named(e.Step(), known(w.Step, e.Step())))
+	line("why", named(e.Cause, known(w.Cause, e.Cause)))
+	line("fields", strings.Join(e.Classes(), ", "))
 	line("who", e.Actor)
 	line("account", e.Account)
 	line("session", e.Session)
 	line("provider", e.Provider)
 	line("service", e.Portal)
-	line("fields", strings.Join(e.Fields, ", "))
 	line("reason", strings.Map(printable, e.Reason))
 	line("reference", e.Reference)
 	return b.String()
+}
+
+// known returns the sentence of a word, or nothing.
+func known[T any](words func(T) (string, bool), word T) string {
+	if words == nil {
+		return ""
+	}
+	sentence, found := words(word)
+	if !found {
+		return ""
+	}
+	return sentence
+}
+
+// named puts a word behind its sentence, where it has one: scripts look for the word.
+func named(word, sentence string) string {
+	if sentence == "" || word == "" {
+		return word
+	}
+	return sentence + " (" + word + ")"
 }
 
 // printable keeps what an operator typed from forging a line of its own.
@@ -39,13 +67,6 @@ func printable(r rune) rune {
 		return r
 	}
 	return ' '
-}
-
-func explainCause(cause string, words func(string) (string, bool)) string {
-	if sentence, known := words(cause); known {
-		return sentence + " (" + cause + ")"
-	}
-	return cause
 }
 
 // Head writes the batch as the log and `audit verify` show it: number and tag.

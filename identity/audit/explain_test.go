@@ -11,43 +11,78 @@ import (
 	"github.com/dilys-id/dilys/identity/audit"
 )
 
-func words(cause string) (string, bool) {
-	if cause == "vot-not-asked" {
-		return "the provider proved less than was asked", true
-	}
-	return "", false
+// words know one of each.
+var words = audit.Words{
+	Kind:  know(audit.DetailsRefreshed, "details changed"),
+	Step:  know("POST /recover/link", "the mailed link"),
+	Cause: know("vot-not-asked", "the provider proved less than was asked"),
+}
+
+func know[T comparable](word T, sentence string) func(T) (string, bool) {
+	return func(asked T) (string, bool) { return sentence, asked == word }
 }
 
 func TestExplain(t *testing.T) {
 	full := event("id")
-	full.Cause = "vot-not-asked"
+	full.Cause, full.Fields = "vot-not-asked", audit.AtStep("POST /recover/link", full.Fields...)
 	for name, row := range map[string]struct {
 		event audit.Event
+		words audit.Words
 		want  string
 	}{
-		"every field": {full, `when       2026-11-21 08:30:00 UTC
-what       account.details, ok
+		"every field": {full, words, `when       2026-11-21 08:30:00 UTC
+what       details changed (account.details), ok
+step       the mailed link (POST /recover/link)
 why        the provider proved less than was asked (vot-not-asked)
+fields     email, birthdate
 who        patient
 account    account
 session    handle
 provider   nhs-login
 service    my-health
-fields     email, birthdate
 reason     asked on the telephone
 reference  DIL-7F3K-Q2
 `},
 		"what is empty has no line": {
 			audit.Event{At: epoch, Kind: audit.KeyRotated, Result: audit.OK},
+			words,
 			"when       2026-11-21 08:30:00 UTC\nwhat       key.rotated, ok\n",
 		},
-		"a cause without words stands as it is": {
-			audit.Event{At: epoch, Kind: audit.LoginRefused, Result: audit.Refused, Cause: "never-heard-of"},
-			"when       2026-11-21 08:30:00 UTC\nwhat       login.refused, refused\nwhy        never-heard-of\n",
+		"what has no words stands as it is": {
+			audit.Event{
+				At: epoch, Kind: audit.LoginRefused, Result: audit.Refused, Cause: "never-heard-of", Fields: audit.AtStep("GET /nowhere"),
+			},
+			words,
+			"when       2026-11-21 08:30:00 UTC\nwhat       login.refused, refused\nstep       GET /nowhere\nwhy        never-heard-of\n",
+		},
+		"nobody has words": {
+			audit.Event{At: epoch, Kind: audit.DetailsRefreshed, Result: audit.OK, Cause: "vot-not-asked"},
+			audit.Words{},
+			"when       2026-11-21 08:30:00 UTC\nwhat       account.details, ok\nwhy        vot-not-asked\n",
 		},
 	} {
-		if diff := cmp.Diff(row.want, audit.Explain(row.event, words)); diff != "" {
+		if diff := cmp.Diff(row.want, audit.Explain(row.event, row.words)); diff != "" {
 			t.Errorf("%s (-wanted +got)\n%s", name, diff)
+		}
+	}
+}
+
+func TestStep(t *testing.T) {
+	for name, row := range map[string]struct {
+		fields  []string
+		step    string
+		classes []string
+	}{
+		"none":                           {nil, "", nil},
+		"fields alone":                   {[]string{"email"}, "", []string{"email"}},
+		"a step alone":                   {audit.AtStep("GET /login"), "GET /login", []string{}},
+		"a step and fields":              {audit.AtStep("GET /login", "email", "birthdate"), "GET /login", []string{"email", "birthdate"}},
+		"no step and fields":             {audit.AtStep("", "email"), "", []string{"email"}},
+		"what looks like one, but later": {[]string{"email", "step GET /login"}, "", []string{"email", "step GET /login"}},
+	} {
+		e := audit.Event{Fields: row.fields}
+		if diff := cmp.Diff(row.classes, e.Classes()); e.Step() != row.step || diff != "" {
+			t.Errorf("%s: got step %q and (-wanted +got)\n%s", name, e.Step(), diff)
 		}
 	}
 }

@@ -196,7 +196,9 @@ func grouped(code string) string {
 type Activation struct {
 	Action string // empty: /account/activation
 	Back   string // empty: /account
-	Faults []Fault
+
+	Reference string // of a code that was not taken
+	Faults    []Fault
 }
 
 func (Activation) template() string { return "activation" }

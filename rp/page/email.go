@@ -14,6 +14,7 @@ type LoginEmail struct {
 	Email       string // as typed
 	TextsOff    bool   // no texts can be sent now: a printed code works
 	LockedUntil time.Time
+	Reference   string // of the lock
 	SignUpURL   string // empty: not offered
 	RecoverURL  string // empty: /recover
 	ForgotURL   string // which e-mail it was; empty: /recover/email

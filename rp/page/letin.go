@@ -7,7 +7,9 @@ import "time"
 type LetIn struct {
 	Action string // where it is posted
 	Back   string
-	Faults []Fault
+
+	Reference string // of a code that was not taken
+	Faults    []Fault
 }
 
 func (LetIn) template() string { return "let-in" }

@@ -34,6 +34,15 @@ type town struct {
 // newTown builds one. Its register knows Gwen Arwydd alone.
 func newTown(t *testing.T, options ...option) *town {
 	t.Helper()
+	w := newTownWithoutRegister(t, options...)
+	w.says(gwensRow(t, func(*store.RegisterRow) {}))
+	return w
+}
+
+// newTownWithoutRegister builds one whose register was not imported yet, and answers
+// nobody.
+func newTownWithoutRegister(t *testing.T, options ...option) *town {
+	t.Helper()
 	return newTownWithin(t, "", options...)
 }
 
@@ -64,15 +73,7 @@ courier:
   sms: {kind: notify, url: %[1]q, api_key_file: %[2]q, template: %[4]s}
 `, address, key, emailTemplate, textTemplate, limits))}, options...)...)
 	clock.Store(w.clock)
-	town := &town{w, notify}
-	loaded, err := w.DB.Register().Load(t.Context(), func(yield func(store.RegisterRow) error) error {
-		d, err := identity.Revealed{NHSNumber: "9991000003", GivenName: "Gwen", FamilyName: "Arwydd", BirthDate: "1985-05-17", Phone: "07700900201"}.Details()
-		must(t, err)
-		return yield(store.RegisterRow{Entry: identity.Entry{NHSNumber: d.NHSNumber, GivenName: d.GivenName, FamilyName: d.FamilyName, BirthDate: d.BirthDate, Mobile: d.Phone}})
-	})
-	must(t, err)
-	must(t, w.DB.Register().Switch(t.Context(), loaded))
-	return town
+	return &town{w, notify}
 }
 
 // sent delivers what is due and returns all that was ever sent there.

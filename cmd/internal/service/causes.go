@@ -1,17 +1,5 @@
 package service
 
-import "github.com/dilys-id/dilys/rp/provider"
-
-// ExplainCause says to an operator what the cause of a refusal means; false if it
-// is none of ours.
-func ExplainCause(cause string) (string, bool) {
-	if words, known := provider.Explain(cause); known {
-		return words, true
-	}
-	words, known := causes[cause]
-	return words, known
-}
-
 // causes are those of the front door and of the portal side.
 var causes = map[string]string{
 	// logins
@@ -30,6 +18,7 @@ var causes = map[string]string{
 	"patient-alarm":        "the patient said that something on the account was not them: everything open was ended",
 	"session-over":         "the session had ended before the button was pressed",
 	"logout":               "the patient logged out",
+	"ended-elsewhere":      "the patient ended the session from another one",
 	"ended-by-portal":      "the patient logged out at a service",
 	"session-goes-on":      "the same patient had logged in in another tab meanwhile, and that session goes on",
 	"none-found":           "an operator's look-up found nothing",
@@ -38,8 +27,17 @@ var causes = map[string]string{
 	"hashing-busy":             "more people logged in at once than passwords can be judged; nothing was judged",
 	"login-overtaken":          "the account changed between password and code: a reset, or a log-out everywhere",
 	"second-factor-unknown":    "no login in that browser waits for a code: it took longer than 15 minutes, or was done",
-	"code-guesses":             "too many codes of the account were wrong today",
+	"password-guesses":         "too many passwords were wrong, in this browser or in all that are not known: it is locked for a while. A new password, by the mailed link, helps at once",
+	"code-guesses":             "too many codes of the account were wrong today; which sort, the fields say",
 	"factor-off":               "a hundred codes in a row were wrong; the factor opens nothing until the patient recovers",
+	"handed-unknown":           "a code on paper was none that we know: mistyped, made for another service, or over for long",
+	"handed-expired":           "a code on paper was older than 21 days, or revoked: `activation list` says which",
+	"handed-used":              "a code on paper had been used before: `activation list` says when",
+	"handed-to-another":        "a code on paper is good, and of a patient with another birth date than this account's; it is used up now",
+	"recovery-code-wrong":      "a code of the help desk's was none of this account's, or a newer one took its place",
+	"recovery-code-expired":    "a code of the help desk's was older than a day",
+	"recovery-code-used":       "a code of the help desk's had been used before",
+	"lookups-spent":            "the register's entry, or the account, was tried too often today with details that did not match",
 	"link-over":                "a mailed link was old, used, or none of ours",
 	"sign-up-closed":           "nobody can sign up here: sign_up.enabled",
 	"channel-off":              "e-mails can't be sent now, so that nobody can sign up",
@@ -59,6 +57,23 @@ var causes = map[string]string{
 	"register-unavailable":     "the register did not answer",
 	"signed-up":                "the patient signed up",
 	"signed-up-helped":         "the patient signed up with somebody's help",
+	"number-superseded":        "the register gave the patient another NHS number in the place of this one",
+	"not-my-number":            "the patient said that the NHS number is not theirs",
+	"not-my-record":            "the patient said that a record which a service showed is not theirs",
+	"entry-of-another":         "another birth date stands under the NHS number in the register by now",
+	"contacts":                 "a contact was proved, and nothing more",
+	"register":                 "the details match the register, and a contact that was proved stands on that entry alone",
+	"activation":               "a code on paper that the practice gave to this patient",
+	"linkage":                  "the details of the practice's letter",
+	"documents":                "documents that two members of staff saw with the person",
+	"step-up-totp":             "a code of the authenticator app",
+	"step-up-phone":            "a texted code",
+	"step-up-card":             "a code of the printed card",
+	"step-up":                  "a code for one proof more was asked for",
+	"login":                    "a code to log in was asked for",
+	"recover":                  "a code for a forgotten password was asked for",
+	"sign-up-email":            "a code to prove an e-mail address in signing up was asked for",
+	"sign-up-phone":            "a code to prove a phone in signing up was asked for",
 	"claim-fell-away":          "a number that was merely claimed was proved by another patient",
 	"stopped-by-link":          "the change of address was stopped by the link that the old address was sent; everything open was ended",
 	"stopped-on-page":          "the patient stopped the change of address on the account's page",
@@ -66,6 +81,7 @@ var causes = map[string]string{
 	"change-stopped":           "a change of address was stopped by the link that the old address was sent",
 	"account-changed-since":    "the account was disabled, or everything open was ended (a new password, an alarm), since the new address was given",
 	"new-address-taken":        "another account had the new e-mail address when its 24 hours were over",
+	"let-in":                   "people had let the patient in, so that the new phone needed no wait",
 	"change-email":             "a code to prove a new e-mail address was asked for",
 	"change-phone":             "a code to prove a new phone number was asked for",
 	"reset":                    "the patient set a new password by a mailed link and the second factor",
@@ -153,6 +169,7 @@ var causes = map[string]string{
 	"identity-card":    "a national identity card was seen",
 	"pass-card":        "a proof of age card with the PASS hologram was seen",
 	"proof-record":     "documents that were seen in person are to be recorded, and a code handed over",
+	"recovery-code":    "a code that lets a patient back in is to be made",
 	"sealing":          "the sealing keys were rotated",
 	"signing":          "the token signing keys were replaced at once",
 }

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -153,7 +154,29 @@ func (w *world) start(config *service.Config) {
 	w.Service = s
 	var h http.Handler = s.Front
 	w.handler.Store(&h)
-	w.t.Cleanup(func() { _ = s.Close() })
+	w.t.Cleanup(func() {
+		w.mustExplain(s)
+		_ = s.Close()
+	})
+}
+
+// mustExplain fails the test if an operator who finds one of the events that it left
+// could not read it: what happened, at which step, and by which rule.
+func (w *world) mustExplain(s *service.Service) {
+	w.t.Helper()
+	const enough = 5000
+	events, err := s.DB.Audit().Unsealed(context.Background(), enough)
+	if err != nil {
+		return // the test broke the database
+	}
+	for _, e := range events {
+		_, kind := service.Explanations.Kind(e.Kind)
+		_, step := service.Explanations.Step(e.Step())
+		_, cause := service.Explanations.Cause(e.Cause)
+		if !kind || !cause && e.Cause != "" || !step && e.Step() != "" {
+			w.t.Errorf("an event has no words for its kind, step or cause: %s, %q, %q", e.Kind, e.Step(), e.Cause)
+		}
+	}
 }
 
 func (w *world) configuration(s settings, dir string) string {

@@ -148,7 +148,7 @@ func activities(at frameAt) []Sample {
 		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
 		{"not-me-done", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2", Own: true}},
 		{"let-in", at("/login/email/let-in"), page.LetIn{Action: "/login/email/let-in", Back: "/login/email/lost-phone"}},
-		{"let-in-faults", at("/recover/let-in"), page.LetIn{Action: "/recover/let-in", Back: "/recover/help", Faults: faults("recovery_code", "fault.recovery-code")}},
+		{"let-in-faults", at("/recover/let-in"), page.LetIn{Action: "/recover/let-in", Back: "/recover/help", Reference: "DIL-7F3K-Q2", Faults: faults("recovery_code", "fault.recovery-code")}},
 		{"regained", loggedIn(at("/account/regained"), 30*time.Minute), page.Regained{
 			Opens: Now.Add(72 * time.Hour), SetUp: true, PhoneURL: "/account/phone", AppURL: "/account/authenticator", CardURL: "/account/second-way", To: "/account",
 		}},
@@ -241,7 +241,7 @@ func emails(at frameAt) []Sample {
 		})},
 		{"login-email-wrong", at(path), with(func(l *page.LoginEmail) { l.Faults = faults("password", "fault.credentials") })},
 		{"login-email-locked", at(path), with(func(l *page.LoginEmail) {
-			l.LockedUntil, l.Faults = Now.Add(15*time.Minute), faults("password", page.FaultLocked)
+			l.LockedUntil, l.Reference, l.Faults = Now.Add(15*time.Minute), "DIL-7F3K-Q2", faults("password", page.FaultLocked)
 		})},
 		{"login-email-busy", at(path), with(func(l *page.LoginEmail) { l.Faults = faults("password", "fault.busy") })},
 	}
@@ -325,7 +325,7 @@ func owners(at frameAt) []Sample {
 	}
 	return append(ownAccounts(in, own), []Sample{
 		{"activation", in("/account/activation"), page.Activation{}},
-		{"activation-faults", in("/account/activation"), page.Activation{Faults: faults("activation_code", "fault.handed-expired")}},
+		{"activation-faults", in("/account/activation"), page.Activation{Reference: "DIL-7F3K-Q2", Faults: faults("activation_code", "fault.handed-expired")}},
 		{"contact-email", in("/account/email"), page.ContactChange{Channel: identity.ByEmail}},
 		{"contact-phone-faults", in("/account/phone"), page.ContactChange{Channel: identity.BySMS, Typed: "077", Faults: faults("phone", "fault.phone")}},
 		{"contact-email-off", in("/account/email"), page.ContactChange{Channel: identity.ByEmail, Off: true}},
