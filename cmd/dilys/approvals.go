@@ -44,20 +44,13 @@ func (approvalList) Run(ctx context.Context, con console, c *cli) error {
 		}
 		for _, q := range waiting {
 			_, err := fmt.Fprintf(con.out, "%s  %-14s  until %s UTC  by %s  %s  %q\n",
-				q.ID, q.Verb, q.Asked.Add(approval.Life).Format(time.TimeOnly), q.AskedBy, orNone(q.Account), q.Reason)
+				q.ID, q.Verb, q.Asked.Add(approval.Life).Format(time.TimeOnly), q.AskedBy, orWord(q.Account, "no account"), q.Reason)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-func orNone(account string) string {
-	if account == "" {
-		return "no account"
-	}
-	return account
 }
 
 type approvalConfirm struct {

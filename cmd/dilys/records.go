@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/cmd/internal/service"
-	"github.com/dilys-id/dilys/identity"
-	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
 )
 
@@ -46,88 +44,13 @@ type reason struct {
 }
 
 type accountCommands struct {
-	Find    accountFind    `cmd:"" help:"Find accounts by id, NHS number or e-mail address, read from standard input."`
-	Show    accountShow    `cmd:"" help:"Show an account's state, links and sessions, without the patient's values."`
+	Find    accountFind    `cmd:"" help:"Find accounts by id, or by NHS number, e-mail address or phone number read from standard input."`
+	Show    accountShow    `cmd:"" help:"Show on one screen how an account stands and what waits, without the patient's values."`
 	Disable accountDisable `cmd:"" help:"Refuse the account at every door, and end its sessions."`
 	Enable  accountEnable  `cmd:"" help:"Let a disabled account in again, or give a frozen one its record back."`
 	SignOut accountSignOut `cmd:"" help:"End every session of the account."`
 
 	RecoveryCode accountRecoveryCode `cmd:"" help:"Ask a colleague to confirm a code that lets a patient back in who lost every other way; it is then shown to them. Check who is asking first."`
-}
-
-type accountFind struct {
-	reason
-	What string `arg:"" optional:"" help:"An account id. Leave it out to give an NHS number or e-mail address on standard input, where no process list shows it."`
-}
-
-// Run lists the accounts, an id a line.
-func (f accountFind) Run(ctx context.Context, con console, c *cli) error {
-	what := identity.Secret(f.What)
-	if what == "" {
-		var err error
-		if what, err = readLine(os.Stdin); err != nil {
-			return err
-		}
-	}
-	return c.withRecords(ctx, con, func(r *service.Records) error {
-		found, err := r.Accounts.Find(ctx, what.Reveal(), actor(), f.Reason)
-		if err != nil {
-			return err
-		}
-		for _, a := range found {
-			if _, err := fmt.Fprintf(con.out, "%s  %s  since %s\n", a.ID, a.State, a.Created.Format(time.DateOnly)); err != nil {
-				return err
-			}
-		}
-		if len(found) == 0 {
-			_, _ = fmt.Fprintln(con.say, "no account has that")
-			return errSaid
-		}
-		return nil
-	})
-}
-
-type accountShow struct {
-	reason
-	ID string `arg:"" help:"The account's id."`
-}
-
-// Run shows what an operator may know: which fields there are, never their values.
-func (s accountShow) Run(ctx context.Context, con console, c *cli) error {
-	return c.withRecords(ctx, con, func(r *service.Records) error {
-		found, err := r.Accounts.Find(ctx, s.ID, actor(), s.Reason)
-		if err != nil {
-			return err
-		}
-		if len(found) != 1 || found[0].ID != s.ID {
-			return fmt.Errorf("account: %w", identity.ErrNotFound)
-		}
-		sessions, err := r.Sessions.List(ctx, s.ID)
-		if err != nil {
-			return err
-		}
-		a := found[0]
-		_, _ = fmt.Fprintf(con.out, "account   %s\nstate     %s\ncreated   %s\nlanguage  %s\n", a.ID, a.State, a.Created.Format(time.DateTime), a.Language)
-		for _, l := range a.Links {
-			showLink(con, l)
-		}
-		for _, open := range sessions {
-			_, _ = fmt.Fprintf(con.out, "session   %s, since %s, seen %s, %s\n",
-				open.Trust, open.Created.Format(time.DateTime), open.Seen.Format(time.DateTime), open.Device)
-		}
-		return nil
-	})
-}
-
-func showLink(con console, l account.Link) {
-	_, _ = fmt.Fprintf(con.out, "linked    %s, level %s, first %s, last %s, gave %v\n", l.Provider, l.Level,
-		l.First.Format(time.DateTime), l.Last.Format(time.DateTime), identity.Details{}.Changed(l.Details))
-	if l.Frozen != "" {
-		_, _ = fmt.Fprintf(con.out, "frozen    %s: it speaks for no record; its level was %s\n", l.Frozen, l.Before)
-	}
-	if l.Standing != identity.Living {
-		_, _ = fmt.Fprintf(con.out, "register  %s, as read on %s\n", l.Standing, l.Checked.Format(time.DateOnly))
-	}
 }
 
 type accountDisable struct {

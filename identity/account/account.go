@@ -170,7 +170,7 @@ func (r *Accounts) Account(ctx context.Context, id string) (Account, error) {
 }
 
 // Find returns the accounts that a help desk means by what it was told: an
-// account id, an NHS number or an e-mail address. The look-up is recorded with
+// account id, an NHS number, an e-mail address or a phone number. The look-up is recorded with
 // who asked and why, also when it found nothing.
 func (r *Accounts) Find(ctx context.Context, what, actor, reason string) ([]Account, error) {
 	found, err := r.find(ctx, what)
@@ -196,6 +196,9 @@ func (r *Accounts) find(ctx context.Context, what string) ([]Account, error) {
 	}
 	if e, err := identity.ParseEmail(what); err == nil {
 		return r.store.ByContact(ctx, e.Contact())
+	}
+	if p, err := identity.ParsePhone(what); err == nil {
+		return r.store.ByContact(ctx, p.Contact())
 	}
 	a, err := r.store.Account(ctx, what)
 	if errors.Is(err, identity.ErrNotFound) {

@@ -30,7 +30,7 @@ func (r *Attempts) Hand(ctx context.Context, seat Seat, typed identity.Secret) (
 	if seat.Session.Evidence.Frozen != "" { // before the code is spent for nothing
 		return Login{}, account.ErrFrozen
 	}
-	key := "handed:" + seat.Session.Account
+	key := handedKey(seat.Session.Account)
 	if err := r.pay(ctx, key, limit.Defaults.Code); err != nil {
 		return Login{}, err
 	}

@@ -150,7 +150,7 @@ func (r *Attempts) tellLocked(ctx context.Context, e identity.Email, acc account
 // look finds who would log in, and whether this browser did before. It asks the
 // same of the database for every address.
 func (r *Attempts) look(ctx context.Context, c Credentials, browser identity.Digest) (guess, error) {
-	g := guess{lane: password.Anyone, key: "password:" + c.Email.Canonical()}
+	g := guess{lane: password.Anyone, key: passwordKey(c.Email)}
 	acc, err := r.accounts.ByOwnEmail(ctx, c.Email)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return g, err

@@ -297,7 +297,7 @@ func (r *Attempts) Reset(ctx context.Context, browser identity.Secret, pw identi
 				return err
 			}
 		}
-		if err := r.own.Sending.Settle(ctx, "password:"+link.Details.Email.Canonical()); err != nil {
+		if err := r.own.Sending.Settle(ctx, passwordKey(link.Details.Email)); err != nil {
 			return err
 		}
 		if err := r.tellAll(ctx, acc, outbox.PasswordChanged); err != nil {

@@ -92,20 +92,25 @@ func (f Factors) Stopped() bool {
 
 // Factors returns what the account has beside its password: nothing, where there is
 // no room that keeps any.
-func (r *Attempts) Factors(ctx context.Context, account string) (f Factors, err error) {
+func (r *Attempts) Factors(ctx context.Context, account string) (Factors, error) {
 	if r.own.Factors == nil {
-		return f, nil
+		return Factors{}, nil
 	}
-	if f.App, err = r.own.Factors.TOTP(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
+	return FactorsOf(ctx, r.own.Factors, account)
+}
+
+// FactorsOf returns what that room keeps of the account beside its password.
+func FactorsOf(ctx context.Context, room *factor.Factors, account string) (f Factors, err error) {
+	if f.App, err = room.TOTP(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return f, err
 	}
-	if f.Phone, err = r.own.Factors.Phone(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
+	if f.Phone, err = room.Phone(ctx, account); err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return f, err
 	}
-	if f.Card, err = r.own.Factors.Card(ctx, account); err != nil {
+	if f.Card, err = room.Card(ctx, account); err != nil {
 		return f, err
 	}
-	chosen, err := r.own.Factors.Choice(ctx, account)
+	chosen, err := room.Choice(ctx, account)
 	f.Chosen = Way(chosen)
 	return f, err
 }
@@ -154,11 +159,8 @@ func (r *Attempts) proveWay(ctx context.Context, k ask, way Way, typed identity.
 	if _, ok := identity.ParseDigits(typed, factor.TOTPDigits); !ok && way != WayCard && way != WayRecovery {
 		return proof{}, code.ErrMalformed
 	}
-	key, policy := guessKey(way, k.account), r.own.Sending.Rates().Code
-	if way == WayRecovery {
-		policy.Ever = 0 // it is no factor that could be ended
-	}
-	err := r.pay(ctx, key, policy)
+	key := guessKey(way, k.account)
+	err := r.pay(ctx, key, guessPolicy(way, r.own.Sending.Rates()))
 	if errors.Is(err, ErrFactorOff) {
 		err = errors.Join(err, r.switchOff(ctx, k.account, way))
 	}

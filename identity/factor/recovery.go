@@ -29,9 +29,9 @@ type Recovery struct {
 	Spent       time.Time // zero: not yet
 }
 
-// over judges whether the code is still good at that instant: nil,
+// Over judges whether the code is still good at that instant: nil,
 // [identity.ErrSpent] or [identity.ErrExpired].
-func (c Recovery) over(now time.Time) error {
+func (c Recovery) Over(now time.Time) error {
 	switch {
 	case !c.Spent.IsZero():
 		return identity.ErrSpent
@@ -88,6 +88,13 @@ func (r *Factors) recoveryDigest(pepper uint32, account string, code identity.Se
 	return HandedDigest{pepper, digest}, nil
 }
 
+// LastRecovery returns the account's recovery code, used or not, without the code, or
+// [identity.ErrNotFound]. It reads, in the act of ctx if there is one.
+func (r *Factors) LastRecovery(ctx context.Context, account string) (Recovery, error) {
+	_, c, err := r.store.Recovery(ctx, account)
+	return c, err
+}
+
 // SpendRecovery uses up the account's recovery code. It returns
 // [identity.ErrNotFound] for one that is not this account's, [identity.ErrSpent] or
 // [identity.ErrExpired]. It commits alone and is refused inside an act; the event is
@@ -106,7 +113,7 @@ func (r *Factors) SpendRecovery(ctx context.Context, account string, typed ident
 	if err != nil {
 		return Recovery{}, err
 	}
-	if over := c.over(r.now()); errors.Is(over, identity.ErrExpired) {
+	if over := c.Over(r.now()); errors.Is(over, identity.ErrExpired) {
 		return Recovery{}, fmt.Errorf("recovery code: %w", over)
 	}
 	if err := r.store.SpendRecovery(ctx, account, digest, r.moment()); err != nil {

@@ -242,6 +242,24 @@ func (l *Limits) Pay(ctx context.Context, key string, p Policy) error {
 	return l.store.Guesses(ctx, key, now.Add(p.memory()), false, func(g Guesses) (Guesses, error) { return g.Pay(p, now) })
 }
 
+// errLooked ends a look at a counter, so that nothing of it is kept.
+var errLooked = errors.New("only looked at")
+
+// Look says what [Limits.Pay] would, and pays nothing. It must be called outside of
+// every act.
+func (l *Limits) Look(ctx context.Context, key string, p Policy) error {
+	now := l.now().UTC().Truncate(time.Microsecond)
+	var why error
+	err := l.store.Guesses(ctx, key, now, false, func(g Guesses) (Guesses, error) {
+		_, why = g.Pay(p, now)
+		return g, errLooked
+	})
+	if errors.Is(err, errLooked) {
+		return why
+	}
+	return err
+}
+
 // memory is how long guesses are remembered after the last one: "in a row" has no
 // end, and anything else is over in two days, so that made-up names fill nothing.
 func (p Policy) memory() time.Duration {

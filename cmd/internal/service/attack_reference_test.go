@@ -3,12 +3,14 @@ package service_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dilys-id/dilys/cmd/internal/service"
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/outbox"
@@ -321,5 +323,72 @@ func TestAReferenceTellsOfTheLetter(t *testing.T) {
 	last := again(6, give)
 	if told := w.explained(last); last.StatusCode != http.StatusTooManyRequests || !strings.Contains(told, "(lookups-spent)") || !strings.Contains(told, "\nfields     linkage\n") {
 		t.Errorf("got\n%s", told)
+	}
+}
+
+// What is locked is seen by the help desk under the very counters that the doors pay
+// at, and looking at them locks nothing.
+func TestLocksAreSeenAndNotMade(t *testing.T) {
+	for name, row := range map[string]struct {
+		lock func(w *town, a applicant)
+		want []string
+	}{
+		"nothing": {func(*town, applicant) {}, nil},
+		"the password, by a stranger": {func(w *town, a applicant) {
+			b := w.browser()
+			again(11, func() page { return b.enter(a.email, "not the password") })
+		}, []string{"password"}},
+		"the password, in the browser of its patient": {func(w *town, a applicant) {
+			known := w.logsIn(a.email, a.password, a.e164())
+			again(11, func() page { return known.enter(a.email, "not the password") })
+		}, []string{"password there"}},
+		"texted codes": {func(w *town, a applicant) {
+			b := w.halfway(a)
+			again(11, func() page { return b.post("/login/email/code", url.Values{"code": {"000000"}}) })
+		}, []string{"phone"}},
+		"codes on paper": {func(w *town, a applicant) {
+			b := w.logsIn(a.email, a.password, a.e164())
+			again(11, func() page {
+				return b.post("/account/activation", url.Values{"activation_code": {"AAAA-CCCC-DDDD-EE"}})
+			})
+		}, []string{"activation_code"}},
+		"codes of the help desk's": {func(w *town, a applicant) {
+			b := w.halfway(a)
+			again(11, func() page { return b.letIn("AAAA-CCCC-DDDD-EE") })
+		}, []string{"recovery"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, a := newTown(t), gwen()
+			w.signUp(a)
+			w.clock.advance(time.Hour)
+			row.lock(w, a)
+			acc := w.accountOf(a.email)
+			known, err := w.Factors.List(t.Context(), acc.ID)
+			must(t, err)
+			var got []string
+			for range 30 {
+				locks, err := attempt.Locks(t.Context(), w.Limits, acc, known)
+				must(t, err)
+				got = nil
+				for _, l := range locks {
+					what := l.What
+					if l.Known {
+						what += " there"
+					}
+					if l.Until.Before(w.clock.Now()) {
+						t.Errorf("%s: wanted to know until when, got %s", what, l.Until)
+					}
+					got = append(got, what)
+				}
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("wanted %q, got %q", row.want, got)
+			}
+			w.clock.advance(25 * time.Hour)
+			if locks, err := attempt.Locks(t.Context(), w.Limits, acc, known); err != nil || len(locks) > 0 {
+				t.Errorf("wanted nothing locked a day later, got %v, %v", locks, err)
+			}
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/factor"
+	"github.com/dilys-id/dilys/identity/limit"
 	"github.com/dilys-id/dilys/identity/outbox"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
@@ -37,6 +38,7 @@ type Records struct {
 	Sessions  *session.Sessions
 	Factors   *factor.Factors
 	Approvals *approval.Approvals
+	Limits    *limit.Limits
 	keys      *store.Keys
 	journal   string
 	outbox    *outbox.Outbox // what is put into it, the running service sends
@@ -59,6 +61,7 @@ func OpenRecords(ctx context.Context, c *Config, now func() time.Time) (*Records
 	r.Sessions = session.New(db.Sessions(), r.Ledger, now)
 	r.Factors = factor.New(db.Factors(), keys, r.Ledger, now)
 	r.Approvals = approval.New(db.Approvals(), r.Ledger, now)
+	r.Limits = limit.New(db.Limits(), c.Limits.rates(), now)
 	r.outbox = outbox.New(db.Outbox(), outbox.Options{Now: now})
 	return r, nil
 }

@@ -33,7 +33,7 @@ func (s *Service) own() (attempt.Own, error) {
 	own := attempt.Own{
 		Passwords: password.New(s.DB.Passwords(), s.hashers, keys, s.options.Now),
 		Codes:     code.New(s.DB.OneTimeCodes(), keys, s.Config.Limits.CodeGuesses, s.options.Now),
-		Sending:   s.limits(),
+		Sending:   s.Limits,
 		Outbox:    s.Outbox,
 		Factors:   s.Factors,
 		Rules: attempt.Rules{
@@ -59,10 +59,6 @@ func (s *Service) told(h outbox.Happening) {
 	case outbox.Faulty:
 		s.options.Log.Error("outbox", "channel", string(h.By), "error", h.Err.Error(), "runbook", "R11")
 	}
-}
-
-func (s *Service) limits() *limit.Limits {
-	return limit.New(s.DB.Limits(), s.Config.Limits.rates(), s.options.Now)
 }
 
 func organisationWords(name Text) []string {
@@ -176,7 +172,7 @@ func (s *Service) signUp() rp.SignUp {
 }
 
 func (s *Service) networks() rp.Networks {
-	return rp.Networks{Limits: s.limits(), Shared: append([]netip.Prefix(nil), s.Config.Limits.Networks...)}
+	return rp.Networks{Limits: s.Limits, Shared: append([]netip.Prefix(nil), s.Config.Limits.Networks...)}
 }
 
 // ownVectors are what a login without a provider can reach: P9 by documents that
