@@ -29,6 +29,7 @@ func (s *Server) account(v *visit) error {
 		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity",
 	}
 	askNotMine(&content, acc)
+	closing(&content, acc)
 	own, _ := acc.Own()
 	content.Moved = own.Standing == identity.Moved
 	best, linked := acc.Best()

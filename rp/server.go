@@ -14,6 +14,7 @@ import (
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
@@ -41,6 +42,7 @@ type Options struct {
 	Accounts  *account.Accounts
 	Ledger    *audit.Ledger
 	Events    Events
+	Factors   *factor.Factors
 
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -69,6 +71,7 @@ type Server struct {
 	accounts  *account.Accounts
 	ledger    *audit.Ledger
 	events    Events
+	factors   *factor.Factors
 
 	now         func() time.Time
 	log         *slog.Logger
@@ -92,7 +95,7 @@ func New(o Options) *Server {
 		origin: o.PublicURL.Scheme + "://" + o.PublicURL.Host, cookies: cookies{plainHTTP: o.PlainHTTP},
 		proxies: o.TrustedProxies, languages: o.Languages, securityContact: o.SecurityContact, ownDoor: o.OwnDoor,
 		notice: o.Notice, signUp: o.SignUp, networks: o.Limits, receipts: o.Receipts, channel: o.ChannelOff, pages: o.Pages, providers: o.Providers, portals: o.Portals, attempts: o.Attempts,
-		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, events: o.Events, now: o.Now, log: o.Log, observe: o.Observe,
+		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, events: o.Events, factors: o.Factors, now: o.Now, log: o.Log, observe: o.Observe,
 		crossOrigin: http.NewCrossOriginProtection(), refusals: newBudget(refusalBurst, refusalPerSecond),
 	}
 	if s.receipts == nil {

@@ -22,7 +22,7 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
 // accountsWhere reads accounts with their links in one statement, so that no
 // account is seen half before and half after a change.
-const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered,
+const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered, a.closes,
 	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
 	coalesce(l.first_login, 0), coalesce(l.last_login, 0), coalesce(l.frozen, ''), coalesce(l.level_before, 0), coalesce(l.checked, 0), coalesce(l.standing, '')
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
@@ -178,18 +178,18 @@ func (s *Accounts) read(ctx context.Context, q *query, args ...any) ([]account.A
 // scan reads an account with one of its links, or with none.
 func (s *Accounts) scan(r row) (account.Account, error) {
 	var (
-		a                                                                 account.Account
-		l                                                                 account.Link
-		linkID                                                            string
-		subject, details                                                  []byte
-		created, recovered, level, firstLogin, lastLogin, before, checked int64
+		a                                                                         account.Account
+		l                                                                         account.Link
+		linkID                                                                    string
+		subject, details                                                          []byte
+		created, recovered, closes, level, firstLogin, lastLogin, before, checked int64
 	)
-	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered,
+	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered, &closes,
 		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin, &l.Frozen, &before, &checked, &l.Standing)
 	if err != nil {
 		return a, err
 	}
-	a.Created, a.Recovered = instant(created), instant(recovered)
+	a.Created, a.Recovered, a.Closes = instant(created), instant(recovered), instant(closes)
 	if linkID == "" {
 		return a, nil
 	}
@@ -315,6 +315,59 @@ func (s *Accounts) RaiseEpoch(ctx context.Context, id string) error {
 // screen.
 func (s *Accounts) Frozen(ctx context.Context) (int64, error) {
 	return one(ctx, s.db, frozenLinks, number)
+}
+
+var formerNumber = sealedColumn("former_numbers", "number", "id")
+
+var (
+	setCloses = statement(`UPDATE accounts SET closes = $1 WHERE id = $2`)
+	dueCloses = statement(`SELECT id FROM accounts WHERE closes <> 0 AND closes <= $1 AND state <> 'deleted' ORDER BY closes LIMIT 100`)
+	addFormer = statement(`INSERT INTO former_numbers (id, account, number, replaced) VALUES ($1, $2, $3, $4)`)
+	blankRow  = statement(`UPDATE accounts SET language = '', recovered = 0, closes = 0 WHERE id = $1`)
+	eraseOf   = []*query{
+		statement(`DELETE FROM blind_indexes WHERE link IN (SELECT id FROM links WHERE account = $1)`),
+		statement(`DELETE FROM links WHERE account = $1`),
+		statement(`DELETE FROM former_numbers WHERE account = $1`),
+		statement(`DELETE FROM contact_changes WHERE account = $1`),
+		statement(`DELETE FROM passwords WHERE account = $1`),
+		statement(`DELETE FROM sessions WHERE account = $1`),
+	}
+)
+
+// SetCloses is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) SetCloses(ctx context.Context, id string, at time.Time) error {
+	return s.db.must(ctx, identity.ErrNotFound, setCloses, micros(at), id)
+}
+
+// Closing is of [account.Store].
+func (s *Accounts) Closing(ctx context.Context, at time.Time) ([]string, error) {
+	return list(ctx, s.db, dueCloses, text, micros(at))
+}
+
+// KeepFormer is of [account.Store].
+func (s *Accounts) KeepFormer(ctx context.Context, id string, n identity.NHSNumber, at time.Time) error {
+	row := identity.NewID()
+	sealed, err := s.db.keys.seal(formerNumber, row, []byte(n.Reveal()))
+	if err != nil {
+		return err
+	}
+	_, err = s.db.exec(ctx, addFormer, row, id, sealed, micros(at))
+	return err
+}
+
+// Erase is of [account.Store].
+func (s *Accounts) Erase(ctx context.Context, id string) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		if err := s.db.Factors().Erase(ctx, id); err != nil {
+			return err
+		}
+		for _, q := range eraseOf {
+			if _, err := s.db.exec(ctx, q, id); err != nil {
+				return err
+			}
+		}
+		return s.db.must(ctx, identity.ErrNotFound, blankRow, id)
+	})
 }
 
 // SetLanguage is of [account.Store]. An unknown account is [identity.ErrNotFound].

@@ -39,6 +39,7 @@ func fill(t *testing.T, db *store.DB) {
 	for _, err := range []error{
 		db.Accounts().Create(ctx, a),
 		db.Accounts().UpdateLink(ctx, a.ID, changed),
+		db.Accounts().KeepFormer(ctx, a.ID, must(identity.ParseNHSNumber("9990000018")), began),
 		db.Accounts().PutChange(ctx, account.Change{
 			ID: "change", Account: a.ID, Channel: identity.ByEmail, New: identity.Details{Email: must(identity.ParseEmail("canary-next@example.com"))}, Asked: began, Opens: began,
 		}, identity.Secret("canary-cancel").Digest()),

@@ -24,6 +24,8 @@ type answer func(con console) error
 var verbs = map[string]func(ctx context.Context, r *service.Records, q approval.Request) (answer, error){
 	recordProof:  confirmProof,
 	makeRecovery: confirmRecovery,
+	closeAccount: confirmClose,
+	renumberOwn:  confirmRenumber,
 }
 
 // tellAsked says how a request goes on.

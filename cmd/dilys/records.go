@@ -50,6 +50,9 @@ type accountCommands struct {
 	Enable  accountEnable  `cmd:"" help:"Let a disabled account in again, or give a frozen one its record back."`
 	SignOut accountSignOut `cmd:"" help:"End every session of the account."`
 
+	Export       accountExport       `cmd:"" help:"Print everything that is kept of a patient, as JSON, for that patient."`
+	Delete       accountDelete       `cmd:"" help:"Ask a colleague to confirm that an account is closed for good, and what is kept of its patient erased. Disable it where that is enough."`
+	Renumber     accountRenumber     `cmd:"" help:"Ask a colleague to confirm another NHS number."`
 	RecoveryCode accountRecoveryCode `cmd:"" help:"Ask a colleague to confirm a code that lets a patient back in who lost every other way; it is then shown to them. Check who is asking first."`
 }
 

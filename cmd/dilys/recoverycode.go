@@ -42,7 +42,7 @@ func recoverable(ctx context.Context, r *service.Records, id string) (account.Ac
 		return acc, err
 	}
 	if _, own := acc.Own(); !own {
-		return acc, fmt.Errorf("recovery code: wanted an account that signed up here, got one of a provider, which alone can let its patient back in: %w", identity.ErrNotFound)
+		return acc, fmt.Errorf("wanted an account that signed up here, got one of a provider, which alone can do this: %w", identity.ErrNotFound)
 	}
 	if acc.State != account.Active {
 		return acc, identity.ErrDisabled

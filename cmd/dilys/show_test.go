@@ -76,6 +76,19 @@ func (d *desk) run(args ...string) (code int, out, said string) {
 	return code, o.String(), s.String()
 }
 
+// typing gives the program that line on standard input.
+func (d *desk) typing(line string, args ...string) (code int, out, said string) {
+	d.t.Helper()
+	in := filepath.Join(d.t.TempDir(), "typed")
+	d.ok(os.WriteFile(in, []byte(line+"\n"), 0o600))
+	typed, err := os.Open(in)
+	d.ok(err)
+	stdin := os.Stdin
+	os.Stdin = typed
+	defer func() { os.Stdin = stdin; _ = typed.Close() }()
+	return d.run(args...)
+}
+
 // act does something of the service's within an act of its own.
 func (d *desk) act(fn func(context.Context) error) {
 	d.t.Helper()
@@ -279,14 +292,7 @@ func TestFind(t *testing.T) {
 		"by what is neither number nor words": {"??", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := filepath.Join(t.TempDir(), "typed")
-			d.ok(os.WriteFile(in, []byte(row.typed+"\n"), 0o600))
-			typed, err := os.Open(in)
-			d.ok(err)
-			stdin := os.Stdin
-			os.Stdin = typed
-			defer func() { os.Stdin = stdin; _ = typed.Close() }()
-			code, out, said := d.run("accounts", "find", "--reason", "patient called")
+			code, out, said := d.typing(row.typed, "accounts", "find", "--reason", "patient called")
 			if (code == done) != (row.want != nil) || len(out) != len(strings.Join(row.want, "")) {
 				t.Errorf("wanted %q, got %d %q %q", row.want, code, out, said)
 			}

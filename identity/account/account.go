@@ -39,6 +39,9 @@ type Account struct {
 	// Recovered is when people let the patient back in last, who had lost every other
 	// way; zero: never.
 	Recovered time.Time
+
+	// Closes is when it closes for good, as its patient asked for; zero: not asked.
+	Closes time.Time
 }
 
 // Link is a provider's subject that is this account, with what the provider said
@@ -148,6 +151,18 @@ type Store interface {
 	// RaiseEpoch adds one to the epoch: every session, code and attempt made
 	// before is dead.
 	RaiseEpoch(ctx context.Context, id string) error
+	// SetCloses keeps when the account closes; the zero time takes it back.
+	SetCloses(ctx context.Context, id string, at time.Time) error
+	// Closing returns the ids of accounts that close at that time or before and are
+	// not deleted yet, a hundred at the most, the earliest first.
+	Closing(ctx context.Context, at time.Time) ([]string, error)
+	// KeepFormer keeps, sealed, a number that was corrected. Nothing reads it back.
+	KeepFormer(ctx context.Context, id string, n identity.NHSNumber, at time.Time) error
+	// Erase forgets all that is kept of the account, in every room: links with their
+	// indexes, changes that wait, password, factors, sessions, what portals were
+	// given. The id stays, so that it is never given again, and so do events, which
+	// hold no value of a person.
+	Erase(ctx context.Context, id string) error
 	// SetLanguage keeps the language last chosen.
 	SetLanguage(ctx context.Context, id, language string) error
 }

@@ -56,11 +56,14 @@ func (r *Accounts) ByOwnEmail(ctx context.Context, e identity.Email) (Account, e
 	return r.store.ByLink(ctx, Own, e.Canonical())
 }
 
-// Contacts returns the own contacts that news of the account goes to: the e-mail
-// address, and a proved number that texts can be sent to.
+// Contacts returns where news of the account goes: to the e-mail address and the proved
+// number of a patient who signed up here, or the address that a provider verified.
 func (a Account) Contacts() []identity.Contact {
 	l, own := a.Own()
 	if !own {
+		if best, _ := a.Best(); best.Details.EmailVerified {
+			return []identity.Contact{best.Details.Email.Contact()}
+		}
 		return nil
 	}
 	all := []identity.Contact{l.Details.Email.Contact()}

@@ -33,6 +33,10 @@ const (
 	AccountSignedOut    Kind = "account.signed-out"   // every session ended at once
 	AccountLookedUp     Kind = "account.looked-up"    // an operator read an account
 	AccountAlarmed      Kind = "account.alarmed"      // the patient said of an event that it was not them; Cause is its kind
+	CloseAsked          Kind = "account.close-asked"  // the patient wants to leave; Cause is why, in a word of a list
+	CloseStopped        Kind = "account.close-kept"   // and changed their mind
+	AccountClosed       Kind = "account.closed"       // for good: what was kept of its patient is erased
+	AccountExported     Kind = "account.exported"     // everything that is kept of its patient was given out
 	AccountRecovered    Kind = "account.recovered"    // people let its patient back in; what is bound now is held
 	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why
 	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown

@@ -38,6 +38,9 @@ const (
 	AppAdded            Kind = "app-added"             // an authenticator app was set up
 	AppRemoved          Kind = "app-removed"           // it was taken from the account
 	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
+	Closing             Kind = "closing"               // the account closes in 14 days, as its patient asked
+	Closed              Kind = "closed"                // it is closed, and what was kept is erased
+	Renumbered          Kind = "renumbered"            // staff corrected the NHS number
 	RecoveryMade        Kind = "recovery-made"         // staff made a code that lets back in
 	Recovered           Kind = "recovered"             // it was used
 	Locked              Kind = "locked"                // too many wrong passwords
@@ -81,6 +84,9 @@ var shapes = map[Kind]shape{
 	AppAdded:            {nil, byEmail},
 	AppRemoved:          {nil, byEmail},
 	FactorOff:           {nil, byEmail},
+	Closing:             {nil, either},
+	Closed:              {nil, either},
+	Renumbered:          {nil, either},
 	RecoveryMade:        {nil, either},
 	Recovered:           {nil, either},
 	Locked:              {nil, either},

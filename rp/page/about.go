@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/factor"
 )
 
 // HelpPage tells how to get help, and how to know the true service.
@@ -96,6 +97,15 @@ func chosenTexts() []string {
 	for _, k := range ofAddresses {
 		keys = append(keys, Event{Kind: k, Phone: true}.Key())
 	}
+	for _, kind := range []factor.Kind{factor.KindPhone, factor.KindTOTP, factor.KindCard} {
+		keys = append(keys, Export{}.FactorKey(string(kind)))
+	}
+	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
+		keys = append(keys, Export{}.LevelKey(p.String()))
+	}
+	for _, why := range leaveReasons {
+		keys = append(keys, Leave{}.ReasonKey(why))
+	}
 	for _, w := range stepUpWays {
 		keys = append(keys, StepUp{}.WayKey(w))
 	}
@@ -127,7 +137,7 @@ func chosenTexts() []string {
 		"password.title", "password.reset-title", "check.title", "interrupted.title", "interrupted.shared-title",
 		"code.email-title", "code.text-title", "card-code.title", "lost-phone.title", "card.title", "card-ask.title", "activation.title",
 		"app-code.title", "two-step.title", "app.title", "app.set-up-title", "app.done-title", "app.remove-title",
-		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "let-in.title", "regained.title", "regained.wait-title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
+		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "let-in.title", "leave.title", "leave.done-title", "export.title", "regained.title", "regained.wait-title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title", "contact.first-title",
 		"held.email-title", "held.phone-title", "held.first-title", "cancel.title", "cancel.done-title", "cancel.gone-title",
 		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title")

@@ -20,6 +20,9 @@ type Account struct {
 	ActivityURL string            // where what happened is told; empty: not offered
 	Frozen      bool              // the account speaks for no record until people have looked
 	Moved       bool              // the register says that the patient is registered elsewhere by now
+	Closes      time.Time         // when the account is deleted, as its patient asked; zero: not asked
+	ExportURL   string            // where everything that is kept is shown; empty: not offered
+	LeaveURL    string            // where the account is deleted; empty: not offered
 	NotNumber   string            // where "this is not my number" is told; empty: not offered
 	NotRecord   string            // where "this is not my record" is told; empty: not offered
 }
@@ -105,13 +108,16 @@ func fullName(d identity.Details) string {
 	return given + " " + family
 }
 
-// NHSNumber returns the number in groups where it may be shown: a number given
-// below P9 is only claimed, and NHS login forbids showing it to the patient.
-func (a Account) NHSNumber() string {
-	if a.Trust.P < identity.P9 {
+// NHSNumber returns the number in groups where it may be shown.
+func (a Account) NHSNumber() string { return shownNumber(a.Trust.P, a.Details) }
+
+// shownNumber leaves out a number below P9: it is only claimed, or may be somebody
+// else's whom the register was asked for, and NHS login forbids showing it.
+func shownNumber(p identity.Proofing, d identity.Details) string {
+	if p < identity.P9 {
 		return ""
 	}
-	return a.Details.NHSNumber.Spaced()
+	return d.NHSNumber.Spaced()
 }
 
 // Phone returns the number as people read it.

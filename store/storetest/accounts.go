@@ -10,6 +10,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/factor"
 )
 
 var accountRules = []rule{
@@ -146,6 +147,56 @@ var accountRules = []rule{
 		k.ok(k.Accounts.Create(k.ctx, second))
 		l.Frozen, l.Before, l.Level = "", identity.P0, identity.P5
 		k.is(k.Accounts.UpdateLink(k.ctx, first.ID, *l), identity.ErrConflict)
+	}},
+	{"when an account closes, and that it was taken back", func(k *kit) {
+		a, b, gone := k.someone(), k.someone(), k.someone()
+		for _, x := range []account.Account{a, b, gone} {
+			k.ok(k.Accounts.SetCloses(k.ctx, x.ID, epoch.Add(time.Hour)))
+		}
+		k.ok(k.Accounts.SetCloses(k.ctx, b.ID, time.Time{}))
+		k.ok(k.Accounts.SetState(k.ctx, gone.ID, account.Deleted))
+		got, err := k.Accounts.Account(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got.Closes, epoch.Add(time.Hour))
+		for at, want := range map[time.Time][]string{epoch.Add(time.Hour - time.Microsecond): nil, epoch.Add(time.Hour): {a.ID}} {
+			due, err := k.Accounts.Closing(k.ctx, at)
+			k.ok(err)
+			k.same(due, want)
+		}
+		k.is(k.Accounts.SetCloses(k.ctx, "nobody", epoch), identity.ErrNotFound)
+	}},
+	{"an account that is erased leaves its id, and its addresses to others", func(k *kit) {
+		a, other := patient(link("one")), patient(link("two"))
+		other.Links[0].Details.Email = identity.Email{}
+		k.ok(k.Accounts.Create(k.ctx, a))
+		k.ok(k.Accounts.Create(k.ctx, other))
+		k.open(a)
+		k.ok(k.Accounts.KeepFormer(k.ctx, a.ID, details().NHSNumber, epoch))
+		k.ok(k.Factors.PutPhone(k.ctx, factor.Phone{ID: "phone", Account: a.ID, Number: details().Phone, Bound: epoch}))
+		k.ok(k.Accounts.SetState(k.ctx, a.ID, account.Deleted))
+		k.ok(k.Accounts.Erase(k.ctx, a.ID))
+		got, err := k.Accounts.Account(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got, account.Account{ID: a.ID, State: account.Deleted, Epoch: 2, Created: a.Created})
+		_, err = k.Accounts.ByLink(k.ctx, a.Links[0].Issuer, "one")
+		k.is(err, identity.ErrNotFound)
+		found, err := k.Accounts.ByContact(k.ctx, details().Email.Contact())
+		k.ok(err)
+		k.same(len(found), 0)
+		_, err = k.Factors.Phone(k.ctx, a.ID)
+		k.is(err, identity.ErrNotFound)
+		left, err := k.Sessions.ByAccount(k.ctx, a.ID)
+		k.ok(err)
+		k.same(len(left), 0)
+		anew := patient(link("one"))
+		k.ok(k.Accounts.Create(k.ctx, anew))
+		again := patient()
+		again.ID = a.ID
+		k.is(k.Accounts.Create(k.ctx, again), identity.ErrConflict)
+		kept, err := k.Accounts.Account(k.ctx, other.ID)
+		k.ok(err)
+		k.same(kept, other)
+		k.is(k.Accounts.Erase(k.ctx, "nobody"), identity.ErrNotFound)
 	}},
 	{"another account's link is not updated", func(k *kit) {
 		a, b := patient(link("one")), patient(link("two"))

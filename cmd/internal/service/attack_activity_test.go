@@ -126,7 +126,7 @@ var unshown = map[audit.Kind]string{
 	audit.LoginRefused: "nobody came in", audit.CodeSent: "the code itself tells it", audit.LinkSpent: "what it led to is told",
 	audit.TokensIssued: "the portal was told at the code", audit.CodeReused: "an alarm for operators", audit.AuthorizationDenied: "nobody was told anything",
 	audit.AccessRefused: "nobody came in", audit.KeyRotated: "nobody's", audit.RegisterImported: "nobody's", audit.EventsMissed: "nobody's",
-	audit.RecoverySpent: "what it led to is told", audit.FactorRaised: "the rise itself is told", audit.ActivationIssued: "of no account yet", audit.ActivationRevoked: "of no account yet",
+	audit.RecoverySpent: "what it led to is told", audit.AccountClosed: "nobody can read it any more", audit.FactorRaised: "the rise itself is told", audit.ActivationIssued: "of no account yet", audit.ActivationRevoked: "of no account yet",
 	audit.ProofRecorded: "of no account yet", audit.ApprovalAsked: "between two of staff", audit.ApprovalConfirmed: "what was done is told",
 	audit.ApprovalRefused: "nothing was done",
 }

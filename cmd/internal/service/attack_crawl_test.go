@@ -77,7 +77,7 @@ func (w *world) strictFront() strictFront {
 		Attempts: attempt.New(attempt.Options{
 			Store: w.DB.Attempts(), Journeys: w.DB.Attempts(), Accounts: w.Accounts, Sessions: w.Sessions, Ledger: w.Ledger, Limits: limits, Now: w.clock.Now,
 		}),
-		Sessions: w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Events: w.DB.Audit(), Now: w.clock.Now,
+		Sessions: w.Sessions, Accounts: w.Accounts, Ledger: w.Ledger, Events: w.DB.Audit(), Factors: w.Factors, Now: w.clock.Now,
 		Log: slog.New(slog.NewJSONHandler(w.log, nil)), Observe: func(string, int, time.Duration) {},
 	})}
 }
@@ -385,6 +385,10 @@ var crawl = map[string][]sent{
 	"/login/email/let-in":      {{http.MethodGet, "/login/email/let-in", nil, false, 400, ""}, {http.MethodPost, "/login/email/let-in", url.Values{"recovery_code": {"x"}}, false, 400, ""}},
 	"/recover/let-in":          {{http.MethodGet, "/recover/let-in", nil, false, 400, ""}, {http.MethodPost, "/recover/let-in", url.Values{"recovery_code": {"x"}}, false, 400, ""}},
 	"/account/regained":        {{http.MethodGet, "/account/regained", nil, false, 303, ""}, {http.MethodGet, "/account/regained", nil, true, 404, ""}},
+	"/account/delete":          {{http.MethodGet, "/account/delete", nil, false, 303, ""}, {http.MethodGet, "/account/delete", nil, true, 200, ""}, {http.MethodPost, "/account/delete", url.Values{}, true, 422, ""}},
+	"/account/keep":            {{http.MethodPost, "/account/keep", url.Values{}, false, 303, ""}, {http.MethodPost, "/account/keep", url.Values{}, true, 303, ""}},
+	"/account/export":          {{http.MethodGet, "/account/export", nil, false, 303, ""}, {http.MethodGet, "/account/export", nil, true, 200, ""}},
+	"/account/export/file":     {{http.MethodGet, "/account/export/file", nil, false, 303, ""}, {http.MethodGet, "/account/export/file", nil, true, 200, ""}},
 	"/account/linkage":         {{http.MethodGet, "/account/linkage", nil, false, 303, ""}, {http.MethodGet, "/account/linkage", nil, true, 404, ""}, {http.MethodPost, "/account/linkage", url.Values{}, true, 404, ""}},
 	"/account/sessions":        {{http.MethodPost, "/account/sessions", url.Values{"others": {"yes"}}, false, 303, ""}, {http.MethodPost, "/account/sessions", url.Values{"session": {"x"}}, true, 303, ""}},
 	"/account/activity":        {{http.MethodGet, "/account/activity", nil, false, 303, ""}, {http.MethodGet, "/account/activity", nil, true, 200, ""}},

@@ -14,6 +14,7 @@ import (
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/code"
 	"github.com/dilys-id/dilys/identity/limit"
+	"github.com/dilys-id/dilys/rp/page"
 )
 
 // causeLiteral finds where the rooms name a cause. One that ends in a hyphen goes on
@@ -79,6 +80,7 @@ func families() map[string][]string {
 			string(identity.Died), string(identity.Moved), string(identity.Invalidated), string(identity.Superseded), "protected",
 		},
 		"step-up-": {string(attempt.WayApp), string(attempt.WayPhone), string(attempt.WayCard)},
+		"left-":    page.LeaveReasons(),
 		"limit-":   rules,
 	}
 }

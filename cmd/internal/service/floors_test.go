@@ -30,6 +30,7 @@ var floors = map[string]int{
 	"identity/password": 2,
 	"identity/outbox":   2,
 	"identity/attempt":  3,
+	"identity/dossier":  3,
 	"rp/outside":        3,
 	"rp/provider":       4,
 	"rp/portal":         4,

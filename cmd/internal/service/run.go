@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/outbox"
 )
 
 // How often the service looks after itself.
@@ -97,6 +100,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{watchEvery, s.watch},
 		{fadeEvery, s.countFrozen},
 		{fadeEvery, s.readIndex},
+		{fadeEvery, s.closeDue},
 		{watchEvery, s.refreshProviders},
 	} {
 		busy.Go(func() {
@@ -176,6 +180,22 @@ func (s *Service) rekey(ctx context.Context) {
 	}
 	if err = errors.Join(err, resealErr); err != nil && ctx.Err() == nil {
 		s.options.Log.Error("rekey", "error", err.Error(), "runbook", "R2")
+	}
+}
+
+// CloseDue is [account.Accounts.CloseDue], with the last word to each patient.
+func (r *Records) CloseDue(ctx context.Context) (closed []string, err error) {
+	return r.Accounts.CloseDue(ctx, func(ctx context.Context, a account.Account) error { return r.Tell(ctx, a, outbox.Closed) })
+}
+
+// closeDue closes the accounts whose patients left two weeks ago.
+func (s *Service) closeDue(ctx context.Context) {
+	closed, err := s.CloseDue(ctx)
+	for _, id := range closed { // who puts a back-up back must know
+		s.options.Log.Info("account closed", "account", id)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.options.Log.Error("close accounts", "error", err.Error(), "runbook", "R2")
 	}
 }
 

@@ -161,7 +161,7 @@ func (s *Service) build(ctx context.Context) error {
 		Notice: func() page.Words { return s.Config.notice(s.options.Now()) },
 		SignUp: s.signUp(), Limits: s.networks(), Receipts: s.receipts(), ChannelOff: s.channelOff,
 		Pages: pages, Providers: doors, Portals: portals, Attempts: s.Attempts, Sessions: s.Sessions, Accounts: s.Accounts,
-		Ledger: s.Ledger, Events: s.DB.Audit(), Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
+		Ledger: s.Ledger, Events: s.DB.Audit(), Factors: s.Factors, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
 	})
 	return nil
 }

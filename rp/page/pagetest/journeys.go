@@ -5,6 +5,8 @@ import (
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/identity/dossier"
+	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/rp/page"
 )
 
@@ -158,7 +160,28 @@ func activities(at frameAt) []Sample {
 			AskNumber: true, Number: "999 12", Faults: faults("nhs_number", "fault.nhs-number-too-short", "gp_account_id", "fault.gp-account-id", "gp_linkage_key", "fault.gp-linkage-key"),
 		}},
 		{"linkage-refused", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{Reference: "DIL-7F3K-Q2", Faults: faults("gp_linkage_key", "fault.linkage")}},
+		{"leave", loggedIn(at("/account/delete"), 30*time.Minute), page.Leave{}},
+		{"leave-faults", loggedIn(at("/account/delete"), 30*time.Minute), page.Leave{Faults: faults("why", "fault.why")}},
+		{"leave-done", at("/account/delete"), page.Leave{Done: true, Closes: Now.Add(14 * 24 * time.Hour)}},
+		{"export", loggedIn(at("/account/export"), 30*time.Minute), exported(in, shown, staff, number)},
+		{"account-closing", loggedIn(at("/account"), 30*time.Minute), page.Account{
+			Details: details(), Closes: Now.Add(9 * 24 * time.Hour), ExportURL: "/account/export", LeaveURL: "/account/delete", ActivityURL: "/account/activity",
+		}},
 		{"not-me-done-provider", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2"}},
+	}
+}
+
+// exported is what is kept of a patient who came by a provider, and signed up here too.
+func exported(events ...page.Event) page.Export {
+	kept := page.Kept{Details: details(), Level: identity.P9, From: nhsLogin.Name, First: Now.Add(-1000 * time.Hour), Last: Now.Add(-time.Hour)}
+	own := kept
+	own.Level, own.From = identity.P5, nil
+	return page.Export{
+		Made: Now, JSON: "/account/export/file", Held: []page.Kept{kept, own}, Events: events,
+		Factors:  []dossier.Factor{{Kind: string(factor.KindPhone), Bound: Now.Add(-900 * time.Hour)}, {Kind: string(factor.KindTOTP), Bound: Now.Add(-90 * time.Hour)}, {Kind: string(factor.KindCard), Bound: Now.Add(-90 * time.Hour)}},
+		Browsers: []dossier.Browser{{Device: "Firefox, Windows", Seen: Now.Add(-time.Hour)}, {Seen: Now.Add(-99 * time.Hour)}},
+		Places:   []dossier.Session{{Device: "Firefox, Windows", Created: Now.Add(-time.Hour)}},
+		Changes:  []dossier.Change{{Address: "newydd@example.com", Opens: Now.Add(20 * time.Hour)}},
 	}
 }
 
@@ -313,7 +336,7 @@ func owners(at frameAt) []Sample {
 		Sessions: []page.Session{
 			{This: true, Device: "Firefox, Windows", Started: Now.Add(-65 * time.Minute), LastSeen: Now},
 		},
-		NotNumber: "/account/not-my-number", NotRecord: "/account/not-my-record",
+		NotNumber: "/account/not-my-number", NotRecord: "/account/not-my-record", ActivityURL: "/account/activity", ExportURL: "/account/export", LeaveURL: "/account/delete",
 		Own: &page.Own{
 			EmailURL: "/account/email", PhoneURL: "/account/phone", PasswordURL: "/account/password", ActivationURL: "/account/activation",
 			TwoStepURL: "/account/two-step", TwoStep: true, CardURL: "/account/second-way", CardLeft: 7, CardMade: Now.Add(-100 * 24 * time.Hour),

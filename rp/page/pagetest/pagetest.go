@@ -139,6 +139,9 @@ func account(p identity.Proofing) page.Account {
 		Reasons:     judged.Reasons,
 		Provider:    nhsLogin,
 		SettingsURL: "/account/settings",
+		ActivityURL: "/account/activity",
+		ExportURL:   "/account/export",
+		LeaveURL:    "/account/delete",
 		Sessions: []page.Session{
 			{This: true, Device: "Firefox, Windows", Started: Now.Add(-65 * time.Minute), LastSeen: Now, Provider: nhsLogin.Name},
 			{Device: "", Started: Now.Add(-27 * time.Hour), LastSeen: Now.Add(-15 * time.Hour), Provider: nhsLogin.Name},
