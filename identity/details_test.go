@@ -73,6 +73,14 @@ func TestSecretEqual(t *testing.T) {
 	}
 }
 
+func TestNewIDReadsAsNoFlag(t *testing.T) {
+	for range 2000 { // one in 64 began with a hyphen
+		if id := NewID(); len(id) != 22 || id[0] == '-' {
+			t.Fatalf("%q is no name to give to a command", id)
+		}
+	}
+}
+
 func TestAge(t *testing.T) {
 	day := func(s string) time.Time { d, _ := time.Parse(time.DateOnly, s); return d }
 	for name, row := range map[string]struct {

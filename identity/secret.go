@@ -61,12 +61,17 @@ func NewToken() Secret {
 	return Secret(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// NewID returns 128 random bits in unpadded base64url, 22 characters: a name for
-// a row that is unguessable but not a credential.
+// NewID returns 128 random bits in unpadded base64url, 22 characters, the first
+// of them no hyphen: a name for a row that is unguessable but not a credential.
+// Operators give it to commands, where a leading hyphen would read as a flag.
 func NewID() string {
 	b := make([]byte, 16)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	for {
+		_, _ = rand.Read(b)
+		if id := base64.RawURLEncoding.EncodeToString(b); id[0] != '-' {
+			return id
+		}
+	}
 }
 
 // IsToken reports whether the secret has the one shape that [NewToken] gives: a
