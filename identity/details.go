@@ -265,6 +265,13 @@ func (d Details) Refreshed(next Details) Details {
 // AgeUnknown is the age of a patient whose birth date nobody gave.
 const AgeUnknown = -1
 
+// OfAnother reports whether both sides tell an NHS number, or a birth date, and not
+// the same one. What one side leaves out differs from nothing.
+func (d Details) OfAnother(other Details) bool {
+	return !d.NHSNumber.IsZero() && !other.NHSNumber.IsZero() && d.NHSNumber != other.NHSNumber ||
+		!d.BirthDate.IsZero() && !other.BirthDate.IsZero() && d.BirthDate != other.BirthDate
+}
+
 // Age returns the whole years lived at that instant in the United Kingdom's
 // calendar day as at carries it, or [AgeUnknown].
 func (d Details) Age(at time.Time) int {

@@ -25,28 +25,54 @@ func (s *Server) account(v *visit) error {
 		return err
 	}
 	content := page.Account{
-		Details: acc.Details(), Trust: v.session.Trust, Reasons: v.session.Reasons,
+		Sources: v.sources(acc), Trust: v.session.Trust, Reasons: v.session.Reasons, Provider: v.prover(acc),
 		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity",
+	}
+	if len(v.providers) > 0 {
+		content.LinksURL = linksPath
 	}
 	askNotMine(&content, acc)
 	closing(&content, acc)
-	own, _ := acc.Own()
+	own, signedUp := acc.Own()
 	content.Moved = own.Standing == identity.Moved
-	best, linked := acc.Best()
+	if !signedUp {
+		return v.show(http.StatusOK, content)
+	}
+	if content.Own, err = v.ownThings(acc); err != nil {
+		return err
+	}
 	switch {
-	case linked && best.Issuer == account.Own:
-		if content.Own, err = v.ownThings(acc); err != nil {
-			return err
-		}
-		if content.Frozen { // nothing raises it before people have looked
-			content.Own.ActivationURL = ""
-		} else if own.Level < identity.P5 && v.attempts.LinkageOffered() {
-			content.Own.LinkageURL = "/account/linkage"
-		}
-	case linked:
-		content.Provider = v.providerWords(best.Provider)
+	case content.Frozen: // nothing raises it before people have looked
+		content.Own.ActivationURL = ""
+	case own.Level < identity.P5 && v.attempts.LinkageOffered():
+		content.Own.LinkageURL = "/account/linkage"
 	}
 	return v.show(http.StatusOK, content)
+}
+
+// sources are what is known of the patient, the surest first.
+func (v *visit) sources(acc account.Account) []page.Source {
+	all := make([]page.Source, 0, len(acc.Links))
+	for _, l := range acc.BySureness() {
+		all = append(all, page.Source{
+			Provider: v.providerWords(l.Provider).Name, Own: l.Issuer == account.Own, Details: l.Details, Proved: l.Level >= identity.P9,
+		})
+	}
+	return all
+}
+
+// prover is the provider that the reasons speak of: the one of this session, or the
+// one that proved most.
+func (v *visit) prover(acc account.Account) page.Provider {
+	if id := v.session.Evidence.Provider.Provider; id != "" {
+		return v.providerWords(id)
+	}
+	for _, l := range acc.BySureness() {
+		if l.Issuer != account.Own {
+			return v.providerWords(l.Provider)
+		}
+	}
+	return page.Provider{}
 }
 
 // ownThings is what a patient has here who signed up here.

@@ -156,43 +156,50 @@ func (s *Server) toProvider(v *visit) error {
 type departure struct {
 	asserted identity.Secret // from the NHS App: who it says is at the keyboard
 	shared   bool
+	linking  bool // the answer is to be linked to the account of the session
 }
 
 func (v *visit) depart(p *Provider, to attempt.Return, waiting portal.Waiting, how departure) error {
-	fresh, err := v.fresh(p, waiting, how.shared)
+	step, at, err := v.begin(p, to, waiting, how)
 	if err != nil {
 		return err
+	}
+	return v.dispatch(step, at)
+}
+
+// begin begins an attempt at the provider, and returns where it leads.
+func (v *visit) begin(p *Provider, to attempt.Return, waiting portal.Waiting, how departure) (attempt.Step, string, error) {
+	fresh, err := v.fresh(p, waiting, how)
+	if err != nil {
+		return attempt.Step{}, "", err
 	}
 	trip, err := p.Begin(v.r.Context(), provider.Departure{
 		Fresh: fresh && how.asserted == "", AssertedLoginIdentity: how.asserted, Enough: waiting.Enough,
 	})
 	if err != nil {
-		return v.providerDown(p, to, err)
+		return attempt.Step{}, "", v.providerDown(p, to, err)
 	}
 	a := attempt.Attempt{
 		Provider: p.Words.ID, Browser: v.ensureBrowser(how.shared).Digest(), Return: to, Door: waiting.Door,
-		Shared: how.shared, InApp: inNHSApp(v.r.UserAgent()), Language: v.lang, Challenge: trip.Challenge,
+		Shared: how.shared, Linking: how.linking, InApp: inNHSApp(v.r.UserAgent()), Language: v.lang, Challenge: trip.Challenge,
 	}
 	if v.session != nil {
 		a.Session = v.session.Handle
 	}
 	step, err := v.attempts.Start(v.r.Context(), trip.State, a)
-	if err != nil {
-		return err
-	}
-	return v.dispatch(step, trip.URL)
+	return step, trip.URL, err
 }
 
 // fresh reports whether the provider must ask for everything again. NHS login has
 // no logout, and no max_age to ask with.
-func (v *visit) fresh(p *Provider, waiting portal.Waiting, shared bool) (bool, error) {
-	switch p.Prompt {
-	case PromptAlways:
+func (v *visit) fresh(p *Provider, waiting portal.Waiting, how departure) (bool, error) {
+	switch {
+	case p.Prompt == PromptAlways, how.linking:
 		return true, nil
-	case PromptNever:
+	case p.Prompt == PromptNever:
 		return false, nil
 	}
-	if waiting.Fresh || shared || v.session != nil {
+	if waiting.Fresh || how.shared || v.session != nil {
 		return true, nil // with a session, only a login of its own can raise it
 	}
 	return v.attempts.AskAgain(v.r.Context(), v.browser)
@@ -267,8 +274,14 @@ func (v *visit) arrive(p *Provider, a attempt.Attempt, answer identity.Answer) e
 
 // turnedAway puts a rule's no into a page.
 func (v *visit) turnedAway(p *Provider, a attempt.Attempt, answer identity.Answer, err error) error {
-	var r *refusal
+	r := notLinked(err)
 	switch {
+	case r != nil:
+	case notYet(err): // it took longer than the login here counts for
+		if err := v.attempts.Refuse(v.r.Context(), a, "link-late", v.reference); err != nil {
+			return err
+		}
+		return v.later(err, linksPath)
 	case errors.Is(err, identity.ErrDisabled):
 		r = refuse(http.StatusForbidden, page.Disabled, "account-disabled")
 	case errors.Is(err, identity.ErrUnderAge):

@@ -37,6 +37,8 @@ var (
 	linkOf       = statement(`SELECT k.id FROM blind_indexes b JOIN links k ON k.id = b.link WHERE b.field = 'subject' AND b.index_key = $1 AND b.value = $2 AND k.account = $3`)
 	setLink      = statement(`UPDATE links SET provider = $1, level = $2, basis = $3, details = $4, last_login = $5, frozen = $6, level_before = $7, checked = $8, standing = $9 WHERE id = $10`)
 	frozenLinks  = statement(`SELECT COUNT(*) FROM links l JOIN accounts a ON a.id = l.account WHERE l.frozen <> '' AND a.state = 'active'`)
+	nextPlace    = statement(`SELECT coalesce(max(place), -1) + 1 FROM links WHERE account = $1`)
+	dropLink     = statement(`DELETE FROM links WHERE id = $1`)
 	moveLink     = statement(`UPDATE links SET subject = $1 WHERE id = $2`)
 	setState     = statement(`UPDATE accounts SET state = $1, epoch = epoch + 1 WHERE id = $2`)
 	setRecovered = statement(`UPDATE accounts SET recovered = $1, epoch = epoch + 1 WHERE id = $2`)
@@ -237,6 +239,40 @@ func (s *Accounts) MoveLink(ctx context.Context, id, last string, l account.Link
 			return err
 		}
 		return s.db.addIndexes(ctx, link, want)
+	})
+}
+
+// AddLink is of [account.Store].
+func (s *Accounts) AddLink(ctx context.Context, id string, l account.Link) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		keys, err := s.db.indexKeysForWriting(ctx)
+		if err != nil {
+			return err
+		}
+		place, err := one(ctx, s.db, nextPlace, number, id)
+		if err != nil {
+			return err
+		}
+		return s.addLink(ctx, id, int(place), l, keys)
+	})
+}
+
+// DropLink is of [account.Store]. Every index goes with it, as with a link that moved.
+func (s *Accounts) DropLink(ctx context.Context, id string, l account.Link) error {
+	return s.db.whole(ctx, func(ctx context.Context) error {
+		keys, err := s.db.indexKeysForWriting(ctx)
+		if err != nil {
+			return err
+		}
+		link, err := s.linkID(ctx, id, l.Issuer, l.Subject, keys[0])
+		if err != nil {
+			return err
+		}
+		if _, err := s.db.exec(ctx, dropIndexes, link); err != nil {
+			return err
+		}
+		_, err = s.db.exec(ctx, dropLink, link)
+		return err
 	})
 }
 

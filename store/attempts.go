@@ -18,11 +18,11 @@ var _ attempt.Store = (*Attempts)(nil)
 // Attempts returns the store of logins in flight.
 func (db *DB) Attempts() *Attempts { return &Attempts{db} }
 
-const attemptColumns = `id, provider, browser, session, return_request, return_path, minimum_age, floor, shared, in_app, language, started, spent, opened, refused, followed, challenge`
+const attemptColumns = `id, provider, browser, session, return_request, return_path, minimum_age, floor, shared, in_app, language, started, spent, opened, refused, followed, linking, challenge`
 
 var (
-	addAttempt = statement(`INSERT INTO attempts (id, state, provider, browser, session, return_request, return_path, minimum_age, floor, shared, in_app, language, started, spent, opened, refused, followed, challenge)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`)
+	addAttempt = statement(`INSERT INTO attempts (id, state, provider, browser, session, return_request, return_path, minimum_age, floor, shared, in_app, language, started, spent, opened, refused, followed, linking, challenge)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING`)
 	spendAttempt = statement(`UPDATE attempts SET spent = $1 WHERE state = $2 AND browser = $3 AND provider = $4 AND started >= $5 AND spent = 0
 		RETURNING ` + attemptColumns)
 	attemptByState   = statement(`SELECT ` + attemptColumns + ` FROM attempts WHERE state = $1`)
@@ -42,7 +42,7 @@ func (s *Attempts) Create(ctx context.Context, state identity.Digest, a attempt.
 	}
 	return s.db.must(ctx, fmt.Errorf("attempt: wanted a new id and state: %w", identity.ErrConflict),
 		addAttempt, a.ID, state[:], a.Provider, a.Browser[:], a.Session, a.Return.Request, a.Return.Path, int64(a.Door.MinimumAge), int64(a.Door.Floor),
-		a.Shared, a.InApp, a.Language, micros(a.Started), micros(a.Spent), a.Opened, a.Refused, a.Followed, challenge)
+		a.Shared, a.InApp, a.Language, micros(a.Started), micros(a.Spent), a.Opened, a.Refused, a.Followed, a.Linking, challenge)
 }
 
 // Spend is of [attempt.Store].
@@ -78,7 +78,7 @@ func (s *Attempts) scan(r row) (a attempt.Attempt, err error) {
 	var browser, challenge []byte
 	var floor, started, spent int64
 	err = r.Scan(&a.ID, &a.Provider, &browser, &a.Session, &a.Return.Request, &a.Return.Path, &a.Door.MinimumAge, &floor,
-		&a.Shared, &a.InApp, &a.Language, &started, &spent, &a.Opened, &a.Refused, &a.Followed, &challenge)
+		&a.Shared, &a.InApp, &a.Language, &started, &spent, &a.Opened, &a.Refused, &a.Followed, &a.Linking, &challenge)
 	if err != nil {
 		return a, err
 	}

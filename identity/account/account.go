@@ -8,9 +8,11 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -73,16 +75,21 @@ const Own = "dilys"
 // here.
 func (a Account) Own() (Link, bool) { return a.Link(Own) }
 
-// Best returns the link whose details the account goes by: the highest level,
-// and of equals the one used last. It reports false for an account without one.
+// Best returns the first of [Account.BySureness], whose details the account goes by. It
+// reports false for an account without links.
 func (a Account) Best() (Link, bool) {
-	var best Link
-	for _, l := range a.Links {
-		if best.Issuer == "" || l.Level > best.Level || l.Level == best.Level && l.Last.After(best.Last) {
-			best = l
-		}
+	if len(a.Links) == 0 {
+		return Link{}, false
 	}
-	return best, best.Issuer != ""
+	return a.BySureness()[0], true
+}
+
+// BySureness returns the links, the highest level first, and of equals the one used
+// last.
+func (a Account) BySureness() []Link {
+	return slices.SortedStableFunc(slices.Values(a.Links), func(l, m Link) int {
+		return cmp.Or(cmp.Compare(m.Level, l.Level), m.Last.Compare(l.Last))
+	})
 }
 
 // Frozen returns why the account stands for no record now, if it is so: one frozen
@@ -142,6 +149,12 @@ type Store interface {
 	// to that of l. A subject that is linked to any account, closed ones included,
 	// is [identity.ErrConflict].
 	MoveLink(ctx context.Context, id, last string, l Link) error
+	// AddLink adds a link after those that the account has. A subject that is linked to
+	// any account, closed ones included, is [identity.ErrConflict].
+	AddLink(ctx context.Context, id string, l Link) error
+	// DropLink forgets the link with that issuer and subject, so that both are free. It
+	// returns [identity.ErrNotFound] when the account has no such link.
+	DropLink(ctx context.Context, id string, l Link) error
 	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
 	// nothing made before lives on.
 	SetState(ctx context.Context, id string, s State) error
@@ -182,6 +195,12 @@ func New(store Store, ledger *audit.Ledger, now func() time.Time) *Accounts {
 // Account returns the account of that id, or [identity.ErrNotFound].
 func (r *Accounts) Account(ctx context.Context, id string) (Account, error) {
 	return r.store.Account(ctx, id)
+}
+
+// ByAnswer returns the account that the answer's issuer and subject open, or
+// [identity.ErrNotFound].
+func (r *Accounts) ByAnswer(ctx context.Context, answer identity.Answer) (Account, error) {
+	return r.store.ByLink(ctx, answer.Issuer, answer.Subject)
 }
 
 // Find returns the accounts that a help desk means by what it was told: an

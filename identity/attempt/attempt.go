@@ -56,6 +56,7 @@ type Attempt struct {
 	Opened   string    // handle of the session it gave
 	Refused  string    // cause, when it was refused for good
 	Followed bool      // it followed its browser to a new value, which another tab's login gave out
+	Linking  bool      // it was begun to link the provider to the account of Session
 
 	// Challenge is the provider's own: state, nonce and PKCE verifier, sealed at
 	// rest and opaque here.
@@ -252,12 +253,15 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 	var login Login
 	e := &audit.Event{Actor: audit.Patient, Provider: answer.Provider}
 	err := r.ledger.Act(ctx, e, func(ctx context.Context) error {
-		acc, err := r.accounts.Admit(ctx, answer, a.Language)
+		acc, err := r.admit(ctx, a, answer, seat)
 		if err != nil {
 			return err
 		}
 		login, err = r.seat(ctx, a, acc, identity.Evidence{Provider: answer.Proof(r.now().UTC())}, seat, e)
 		if err != nil {
+			return err
+		}
+		if err := r.riseWith(ctx, a, seat, login.Session); err != nil {
 			return err
 		}
 		a.Opened = login.Session.Handle
@@ -267,6 +271,15 @@ func (r *Attempts) Answer(ctx context.Context, a Attempt, answer identity.Answer
 		return Login{}, err
 	}
 	return login, nil
+}
+
+// riseWith lets the factors that opened the session rise with it, where a provider's
+// answer raised it.
+func (r *Attempts) riseWith(ctx context.Context, a Attempt, seat Seat, raised session.Session) error {
+	if !a.raises(seat) || seat.Session.Evidence.Own.IsZero() || raised.Handle != a.Session || raised.Trust.P == identity.P0 {
+		return nil
+	}
+	return r.raiseFactors(ctx, *seat.Session, raised.Trust.P)
 }
 
 // seat gives the patient of that account a session on the evidence, or raises the

@@ -113,8 +113,10 @@ func (r *Attempts) raiseBy(ctx context.Context, seat Seat, by raise, e *audit.Ev
 // not a number or card that came since, and not a remembered browser, which stood
 // in for a factor and is none.
 func (r *Attempts) raiseFactors(ctx context.Context, s session.Session, level identity.Proofing) error {
-	if err := r.own.Passwords.Raise(ctx, s.Account, level); err != nil {
-		return err
+	if !s.Evidence.Own.Password.At.IsZero() {
+		if err := r.own.Passwords.Raise(ctx, s.Account, level); err != nil {
+			return err
+		}
 	}
 	if s.Evidence.Own.Possession.At.IsZero() {
 		return nil

@@ -37,6 +37,8 @@ const (
 	CardMade            Kind = "card-made"             // a card of one-time codes was made
 	AppAdded            Kind = "app-added"             // an authenticator app was set up
 	AppRemoved          Kind = "app-removed"           // it was taken from the account
+	ProviderLinked      Kind = "provider-linked"       // a provider's login became a way into the account
+	ProviderUnlinked    Kind = "provider-unlinked"     // and is so no longer
 	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
 	Closing             Kind = "closing"               // the account closes in 14 days, as its patient asked
 	Closed              Kind = "closed"                // it is closed, and what was kept is erased
@@ -83,6 +85,8 @@ var shapes = map[Kind]shape{
 	CardMade:            {nil, either},
 	AppAdded:            {nil, byEmail},
 	AppRemoved:          {nil, byEmail},
+	ProviderLinked:      {nil, either},
+	ProviderUnlinked:    {nil, either},
 	FactorOff:           {nil, byEmail},
 	Closing:             {nil, either},
 	Closed:              {nil, either},

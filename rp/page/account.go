@@ -10,10 +10,10 @@ import (
 
 // Account is what a patient sees about themselves.
 type Account struct {
-	Details     identity.Details  // what the provider said; the NHS number is shown only where Trust is P9
+	Sources     []Source          // what is known of the patient, the surest first
 	Trust       identity.Trust    // what this session reached
 	Reasons     []identity.Reason // why
-	Provider    Provider          // whom the details came from
+	Provider    Provider          // whom the patient logged in with, or who proved them
 	SettingsURL string            // where the provider lets them be changed; empty: not shown
 	Sessions    []Session         // where the patient is logged in, this one too
 	Own         *Own              // what a patient has who signed up here; nil: one who came by a provider
@@ -22,9 +22,33 @@ type Account struct {
 	Moved       bool              // the register says that the patient is registered elsewhere by now
 	Closes      time.Time         // when the account is deleted, as its patient asked; zero: not asked
 	ExportURL   string            // where everything that is kept is shown; empty: not offered
+	LinksURL    string            // where the ways to log in are shown, and more are linked; empty: not offered
 	LeaveURL    string            // where the account is deleted; empty: not offered
 	NotNumber   string            // where "this is not my number" is told; empty: not offered
 	NotRecord   string            // where "this is not my record" is told; empty: not offered
+}
+
+// Source is what a provider said of the patient, or what they gave here themselves.
+// Each stays by itself: nothing tells which of two is right.
+type Source struct {
+	Provider Words // none: the patient, here
+	Own      bool  // the patient gave it here
+	Details  identity.Details
+	Proved   bool // the number was proved: it is shown in a session of P9
+}
+
+// FullName returns given and family name as far as they are known.
+func (s Source) FullName() string { return fullName(s.Details) }
+
+// Phone returns the number as people read it.
+func (s Source) Phone() string { return readable(s.Details.Phone) }
+
+// NHSNumber returns the number of the source in groups where it may be shown.
+func (a Account) NHSNumber(s Source) string {
+	if !s.Proved {
+		return ""
+	}
+	return shownNumber(a.Trust.P, s.Details)
 }
 
 // Own is what a patient has here who signed up here. An address that is empty is
@@ -97,9 +121,6 @@ func (Account) template() string { return "account" }
 
 func (Account) title(v *voice, _ *site) (string, error) { return v.plain("account.title") }
 
-// FullName returns given and family name as far as they are known.
-func (a Account) FullName() string { return fullName(a.Details) }
-
 func fullName(d identity.Details) string {
 	given, family := d.GivenName.Reveal(), d.FamilyName.Reveal()
 	if given == "" || family == "" {
@@ -107,9 +128,6 @@ func fullName(d identity.Details) string {
 	}
 	return given + " " + family
 }
-
-// NHSNumber returns the number in groups where it may be shown.
-func (a Account) NHSNumber() string { return shownNumber(a.Trust.P, a.Details) }
 
 // shownNumber leaves out a number below P9: it is only claimed, or may be somebody
 // else's whom the register was asked for, and NHS login forbids showing it.
@@ -119,9 +137,6 @@ func shownNumber(p identity.Proofing, d identity.Details) string {
 	}
 	return d.NHSNumber.Spaced()
 }
-
-// Phone returns the number as people read it.
-func (a Account) Phone() string { return readable(a.Details.Phone) }
 
 // readable writes a number as people read it: one of the United Kingdom with its
 // leading zero and a gap, any other as it is.

@@ -288,7 +288,7 @@ func TestTheNewPasswordIsKeptUnderItsName(t *testing.T) {
 }
 
 func TestOwnAccountTellsWhoSaidSo(t *testing.T) {
-	own := mainOf(t, "en", page.Account{Own: &page.Own{}}).words()
+	own := mainOf(t, "en", page.Account{Sources: []page.Source{{Own: true}}, Own: &page.Own{}}).words()
 	if !strings.Contains(own, "You told us these details yourself") || strings.Contains(own, "come from") {
 		t.Errorf("got %q", own)
 	}
@@ -297,7 +297,7 @@ func TestOwnAccountTellsWhoSaidSo(t *testing.T) {
 			t.Errorf("%q is offered without an address", offered)
 		}
 	}
-	if provided := mainOf(t, "en", page.Account{}).words(); strings.Contains(provided, "You told us") {
+	if provided := mainOf(t, "en", page.Account{Sources: []page.Source{{}}}).words(); strings.Contains(provided, "You told us") {
 		t.Error("a provider's word is called the patient's")
 	}
 }

@@ -366,7 +366,7 @@ func TestHostileValuesAreText(t *testing.T) {
 	for label, c := range map[string]page.Content{
 		"login":     page.Login{Providers: []page.ProviderButton{{Provider: p}, {Provider: p, Down: true}}, Portal: words, RequestID: hostile},
 		"refusal":   page.Refusal{Kind: page.AccessDenied, Provider: words, Portal: words, StartAgain: "javascript:alert(1)", Return: "javascript:alert(1)"},
-		"account":   page.Account{Details: identity.Details{GivenName: name, FamilyName: name}, Provider: p, SettingsURL: "javascript:alert(1)", Sessions: []page.Session{{Device: hostile, Provider: words}}},
+		"account":   page.Account{Sources: []page.Source{{Provider: words, Details: identity.Details{GivenName: name, FamilyName: name}}, {Own: true}}, LinksURL: script, Provider: p, SettingsURL: "javascript:alert(1)", Sessions: []page.Session{{Device: hostile, Provider: words}}},
 		"logout":    page.LogoutConfirm{Action: "javascript:alert(1)", Hidden: []page.Field{{Name: hostile, Value: hostile}}, Portal: words, Stay: "javascript:alert(1)"},
 		"loggedout": page.LoggedOut{Portal: words, Return: "data:text/html,x", Provider: words},
 		"sign-up":   page.SignUpStart{MinimumAge: 16, Portal: words, RequestID: hostile, Return: hostile, NHSLogin: script, LoginURL: script, Action: script, Back: script},
@@ -393,7 +393,10 @@ func TestHostileValuesAreText(t *testing.T) {
 		"forgotten": page.ForgottenEmail{Phone: hostile},
 		"contact":   page.ContactChange{Typed: hostile},
 		"not-mine":  page.NotMine{Done: true, Reference: hostile},
-		"own":       page.Account{Own: &page.Own{EmailURL: script, TwoStepURL: script, CardURL: script, Browsers: []page.Browser{{ID: hostile, Device: hostile}}}, NotNumber: script, NotRecord: script},
+		"links":     page.Links{New: words, Linked: []page.Linked{{Provider: p}}, Others: []page.Provider{p}, TwoStepURL: script},
+		"link":      page.LinkStart{Provider: p, URL: script},
+		"unlink":    page.Unlink{Provider: p},
+		"own":       page.Account{Sources: []page.Source{{Own: true}}, Own: &page.Own{EmailURL: script, TwoStepURL: script, CardURL: script, Browsers: []page.Browser{{ID: hostile, Device: hostile}}}, NotNumber: script, NotRecord: script},
 		"cookies":   page.Cookies{List: []page.Cookie{{Name: hostile, Use: page.SessionCookie}}},
 	} {
 		f := page.Frame{Lang: hostile, Path: hostile, LoggedIn: true, IdleEnds: pagetest.Now, Notice: words, Reference: hostile}
@@ -425,13 +428,20 @@ func TestNHSNumberIsShownAtP9Only(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claimed, err := identity.ParseNHSNumber("9991000003")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for p, want := range map[identity.Proofing]bool{identity.P0: false, identity.P5: false, identity.P9: true} {
-		doc := render(t, page.Frame{Lang: "en"}, page.Account{Details: identity.Details{NHSNumber: number}, Trust: identity.Trust{P: p}})
+		doc := render(t, page.Frame{Lang: "en"}, page.Account{Sources: []page.Source{{Details: identity.Details{NHSNumber: number}, Proved: true}, {Details: identity.Details{NHSNumber: claimed}}}, Trust: identity.Trust{P: p}})
 		if got := bytes.Contains(doc, []byte("999 000 0018")); got != want {
 			t.Errorf("%s: shown: %v", p, got)
 		}
 		if bytes.Contains(doc, []byte("9990000018")) {
 			t.Errorf("%s: the number stands ungrouped", p)
+		}
+		if bytes.Contains(doc, []byte("999 100 0003")) {
+			t.Errorf("%s: a number that was only claimed is shown", p)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func begun() attempt.Attempt {
 	return attempt.Attempt{
 		ID: identity.NewID(), Provider: "nhs-login", Browser: identity.NewToken().Digest(), Session: identity.NewID(),
 		Return: attempt.Return{Request: identity.NewID(), Path: "/account?a=b"}, Door: attempt.Door{MinimumAge: 16, Floor: identity.P9},
-		Shared: true, InApp: true, Language: "cy", Started: epoch, Challenge: []byte("state, nonce\x00and verifier\xff"),
+		Shared: true, InApp: true, Linking: true, Language: "cy", Started: epoch, Challenge: []byte("state, nonce\x00and verifier\xff"),
 	}
 }
 

@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"audit", auditRules},
 		{"accounts", accountRules},
 		{"changes", changeRules},
+		{"links", linkRules},
 		{"sessions", sessionRules},
 		{"grants", grantRules},
 		{"attempts", attemptRules},

@@ -355,6 +355,18 @@ var crawl = map[string][]sent{
 	"/account/phone-held": {{http.MethodGet, "/account/phone-held", nil, false, 303, ""}, {http.MethodPost, "/account/phone-held", url.Values{}, true, 404, ""}},
 	"/stop-change":        {{http.MethodGet, "/stop-change", nil, false, 410, ""}, {http.MethodPost, "/stop-change", url.Values{}, true, 410, ""}},
 	"/stop/{token}":       {{http.MethodGet, "/stop/nothing", nil, false, 410, ""}},
+	"/account/providers":  {{http.MethodGet, "/account/providers", nil, false, 303, ""}, {http.MethodGet, "/account/providers", nil, true, 200, ""}},
+	"/account/providers/{provider}": {
+		{http.MethodPost, "/account/providers/nhs-login", url.Values{}, false, 303, ""},
+		{http.MethodPost, "/account/providers/nhs-login", url.Values{}, true, 303, ""},
+		{http.MethodPost, "/account/providers/nobody", url.Values{}, true, 404, ""},
+	},
+	"/account/providers/{provider}/remove": {
+		{http.MethodGet, "/account/providers/nhs-login/remove", nil, false, 303, ""},
+		{http.MethodGet, "/account/providers/nhs-login/remove", nil, true, 200, ""},
+		{http.MethodPost, "/account/providers/nhs-login/remove", url.Values{}, true, 303, ""},
+		{http.MethodGet, "/account/providers/nobody/remove", nil, true, 404, ""},
+	},
 	"/account/two-step": {
 		{http.MethodGet, "/account/two-step", nil, false, 303, ""},
 		{http.MethodGet, "/account/two-step", nil, true, 404, ""},

@@ -165,7 +165,7 @@ func activities(at frameAt) []Sample {
 		{"leave-done", at("/account/delete"), page.Leave{Done: true, Closes: Now.Add(14 * 24 * time.Hour)}},
 		{"export", loggedIn(at("/account/export"), 30*time.Minute), exported(in, shown, staff, number)},
 		{"account-closing", loggedIn(at("/account"), 30*time.Minute), page.Account{
-			Details: details(), Closes: Now.Add(9 * 24 * time.Hour), ExportURL: "/account/export", LeaveURL: "/account/delete", ActivityURL: "/account/activity",
+			Sources: []page.Source{{Provider: nhsLogin.Name, Details: details(), Proved: true}}, Closes: Now.Add(9 * 24 * time.Hour), ExportURL: "/account/export", LeaveURL: "/account/delete", ActivityURL: "/account/activity",
 		}},
 		{"not-me-done-provider", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2"}},
 	}
@@ -291,6 +291,30 @@ func recoveries(at frameAt) []Sample {
 	}
 }
 
+// linking are the pages of the ways to log in to an account.
+func linking(at frameAt) []Sample {
+	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
+	linked := page.Linked{Provider: nhsLogin, Since: Now.Add(-40 * 24 * time.Hour), Used: Now.Add(-65 * time.Minute)}
+	last := page.Linked{Provider: nhsLogin, Used: Now.Add(-65 * time.Minute), Last: true}
+	both := []page.Source{{Provider: nhsLogin.Name, Details: details(), Proved: true}, {Own: true, Details: details()}}
+	return []Sample{
+		{"links", in("/account/providers"), page.Links{Own: true, Others: []page.Provider{nhsLogin, board}}},
+		{"links-new", in("/account/providers"), page.Links{Own: true, Linked: []page.Linked{linked}, Others: []page.Provider{board}, New: nhsLogin.Name}},
+		{"links-last", in("/account/providers"), page.Links{Linked: []page.Linked{last}, Others: []page.Provider{board}}},
+		{"links-two-step", in("/account/providers"), page.Links{Own: true, Others: []page.Provider{nhsLogin}, TwoStepURL: "/account/two-step"}},
+		{"links-frozen", in("/account/providers"), page.Links{Own: true, Others: []page.Provider{nhsLogin}, Frozen: true}},
+		{"link-start", in("/account/providers"), page.LinkStart{Provider: nhsLogin, URL: "https://auth.example.org/authorize"}},
+		{"unlink", in("/account/providers/nhs-login/remove"), page.Unlink{Provider: nhsLogin}},
+		{"unlink-last", in("/account/providers/nhs-login/remove"), page.Unlink{Provider: nhsLogin, Last: true}},
+		{"unlink-done", at("/account/providers"), page.Unlink{Provider: nhsLogin, Done: true}},
+		{"account-linked", in("/account"), page.Account{
+			Sources: both, Trust: identity.Trust{P: identity.P9, C: identity.Cp | identity.Cd}, Provider: nhsLogin, LinksURL: "/account/providers",
+			Reasons: []identity.Reason{identity.ReasonProviderP9, identity.ReasonPassword, identity.ReasonText},
+			Own:     &page.Own{EmailURL: "/account/email", PhoneURL: "/account/phone", PasswordURL: "/recover", TwoStepURL: "/account/two-step", TwoStep: true},
+		}},
+	}
+}
+
 // twoSteps are the pages of the second step, and of the authenticator app.
 func twoSteps(at frameAt) []Sample {
 	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
@@ -331,7 +355,7 @@ func twoSteps(at frameAt) []Sample {
 func owners(at frameAt) []Sample {
 	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
 	own := page.Account{
-		Details: details(), Trust: identity.Trust{P: identity.P5, C: identity.Cp | identity.Cd},
+		Sources: []page.Source{{Own: true, Details: details()}}, Trust: identity.Trust{P: identity.P5, C: identity.Cp | identity.Cd},
 		Reasons: []identity.Reason{"own-p5-contact", identity.ReasonPassword, "texted-code"},
 		Sessions: []page.Session{
 			{This: true, Device: "Firefox, Windows", Started: Now.Add(-65 * time.Minute), LastSeen: Now},
@@ -382,7 +406,9 @@ func ownAccounts(in frameAt, own page.Account) []Sample {
 	held.Held, held.CardDeclined = []page.Held{heldPhone, heldEmail}, Now.Add(-50*time.Hour)
 	frozen.Held = []page.Held{heldPhone}
 	phoneless := with(identity.P0, []identity.Reason{identity.ReasonOwnP0, identity.ReasonPassword}, links)
-	phoneless.Own.NoPhone, phoneless.Details.Phone = true, identity.Phone{}
+	unphoned := details()
+	unphoned.Phone = identity.Phone{}
+	phoneless.Own.NoPhone, phoneless.Sources = true, []page.Source{{Own: true, Details: unphoned}}
 	empty.CardMade, empty.PhoneOff, empty.ActivationURL = Now.Add(-100*24*time.Hour), true, ""
 	cut := with(identity.P0, []identity.Reason{identity.ReasonFrozen, identity.ReasonOwnActivation, identity.ReasonPassword}, frozen)
 	cut.Frozen, own.Moved = true, true

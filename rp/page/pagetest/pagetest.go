@@ -64,7 +64,7 @@ func Samples(lang string) []Sample {
 		{"login-own-only", at("/login"), page.Login{EmailURL: "/login/email", SignUpURL: "/sign-up"}},
 		{"account-p9", loggedIn(at("/account"), 30*time.Minute), account(identity.P9)},
 		{"account-p5", loggedIn(at("/account"), 30*time.Minute), account(identity.P5)},
-		{"account-p0-nothing-known", loggedIn(at("/account"), 13*time.Hour), page.Account{Reasons: []identity.Reason{identity.ReasonNoEvidence}}},
+		{"account-p0-nothing-known", loggedIn(at("/account"), 13*time.Hour), page.Account{Sources: []page.Source{{}}, Reasons: []identity.Reason{identity.ReasonNoEvidence}}},
 		{"logout", loggedIn(at("/logout"), 30*time.Minute), page.LogoutConfirm{}},
 		{"logout-portal", loggedIn(at("/logout"), 30*time.Minute), page.LogoutConfirm{
 			Action: "/end-session", Portal: portal, Hidden: []page.Field{{Name: "state", Value: "example"}},
@@ -81,7 +81,7 @@ func Samples(lang string) []Sample {
 		{"accessibility", at("/accessibility"), page.AccessibilityStatement{}},
 	}
 	samples = append(samples, noticed(at("/login")), inApp(at("/login")))
-	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), twoSteps(at), owners(at)} {
+	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), twoSteps(at), linking(at), owners(at)} {
 		samples = append(samples, more...)
 	}
 	for _, k := range page.Kinds() {
@@ -134,7 +134,8 @@ func account(p identity.Proofing) page.Account {
 	trust := identity.Trust{P: p, C: identity.Cp | identity.Cd}
 	judged := identity.Assess(identity.Evidence{Provider: identity.Proof{Provider: nhsLogin.ID, Trust: trust, Level: identity.P9, At: Now}}, Now)
 	return page.Account{
-		Details:     details(),
+		Sources:     []page.Source{{Provider: nhsLogin.Name, Details: details(), Proved: true}},
+		LinksURL:    "/account/providers",
 		Trust:       judged.Trust,
 		Reasons:     judged.Reasons,
 		Provider:    nhsLogin,
