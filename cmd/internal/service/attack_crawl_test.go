@@ -358,7 +358,6 @@ var crawl = map[string][]sent{
 	"/account/providers":  {{http.MethodGet, "/account/providers", nil, false, 303, ""}, {http.MethodGet, "/account/providers", nil, true, 200, ""}},
 	"/account/providers/{provider}": {
 		{http.MethodPost, "/account/providers/nhs-login", url.Values{}, false, 303, ""},
-		{http.MethodPost, "/account/providers/nhs-login", url.Values{}, true, 303, ""},
 		{http.MethodPost, "/account/providers/nobody", url.Values{}, true, 404, ""},
 	},
 	"/account/providers/{provider}/remove": {
