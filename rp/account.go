@@ -26,7 +26,7 @@ func (s *Server) account(v *visit) error {
 	}
 	content := page.Account{
 		Sources: v.sources(acc), Trust: v.session.Trust, Reasons: v.session.Reasons, Provider: v.prover(acc),
-		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity",
+		SettingsURL: v.settingsURL(), Sessions: v.places(others), ActivityURL: "/account/activity", QuietURL: quietPath,
 	}
 	if len(v.providers) > 0 {
 		content.LinksURL = linksPath

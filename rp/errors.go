@@ -55,6 +55,9 @@ func (v *visit) fail(err error) {
 		r = unexpected(err)
 	}
 	v.noted(r)
+	if v.exits() && v.away() == nil {
+		return
+	}
 	if r.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "10")
 		if v.leaves() {

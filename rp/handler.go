@@ -170,6 +170,7 @@ func (v *visit) frame() page.Frame {
 	}
 	if v.session != nil {
 		f.LoggedIn, f.SessionEnds, f.IdleEnds = true, v.session.Ends(), v.session.IdleEnds()
+		f.Exit = v.session.Quiet
 	}
 	return f
 }

@@ -41,7 +41,7 @@ func (s *Server) logout(v *visit) error {
 // even while the database is away and the session can't be ended: whoever uses a
 // shared computer next must find nothing in it.
 func (v *visit) leaves() bool {
-	return v.r.Method == http.MethodPost && v.r.URL.Path == "/logout" && v.sameOrigin(v.r)
+	return v.r.Method == http.MethodPost && (v.r.URL.Path == "/logout" || v.r.URL.Path == exitPath) && v.sameOrigin(v.r)
 }
 
 // leave ends the session of this visit.

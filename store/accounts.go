@@ -22,7 +22,7 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
 // accountsWhere reads accounts with their links in one statement, so that no
 // account is seen half before and half after a change.
-const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered, a.closes,
+const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered, a.closes, a.quiet,
 	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
 	coalesce(l.first_login, 0), coalesce(l.last_login, 0), coalesce(l.frozen, ''), coalesce(l.level_before, 0), coalesce(l.checked, 0), coalesce(l.standing, '')
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
@@ -186,7 +186,7 @@ func (s *Accounts) scan(r row) (account.Account, error) {
 		subject, details                                                          []byte
 		created, recovered, closes, level, firstLogin, lastLogin, before, checked int64
 	)
-	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered, &closes,
+	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered, &closes, &a.Quiet,
 		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin, &l.Frozen, &before, &checked, &l.Standing)
 	if err != nil {
 		return a, err
@@ -356,10 +356,11 @@ func (s *Accounts) Frozen(ctx context.Context) (int64, error) {
 var formerNumber = sealedColumn("former_numbers", "number", "id")
 
 var (
+	setQuiet  = statement(`UPDATE accounts SET quiet = $1 WHERE id = $2`)
 	setCloses = statement(`UPDATE accounts SET closes = $1 WHERE id = $2`)
 	dueCloses = statement(`SELECT id FROM accounts WHERE closes <> 0 AND closes <= $1 AND state <> 'deleted' ORDER BY closes LIMIT 100`)
 	addFormer = statement(`INSERT INTO former_numbers (id, account, number, replaced) VALUES ($1, $2, $3, $4)`)
-	blankRow  = statement(`UPDATE accounts SET language = '', recovered = 0, closes = 0 WHERE id = $1`)
+	blankRow  = statement(`UPDATE accounts SET language = '', recovered = 0, closes = 0, quiet = FALSE WHERE id = $1`)
 	eraseOf   = []*query{
 		statement(`DELETE FROM blind_indexes WHERE link IN (SELECT id FROM links WHERE account = $1)`),
 		statement(`DELETE FROM links WHERE account = $1`),
@@ -373,6 +374,11 @@ var (
 // SetCloses is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) SetCloses(ctx context.Context, id string, at time.Time) error {
 	return s.db.must(ctx, identity.ErrNotFound, setCloses, micros(at), id)
+}
+
+// SetQuiet is of [account.Store]. An unknown account is [identity.ErrNotFound].
+func (s *Accounts) SetQuiet(ctx context.Context, id string, quiet bool) error {
+	return s.db.must(ctx, identity.ErrNotFound, setQuiet, quiet, id)
 }
 
 // Closing is of [account.Store].

@@ -62,6 +62,7 @@ func (p *packing) session(s *session.Session) {
 	p.time(&s.Evidence.Own.Possession.Held)
 	p.use(&s.Evidence.Own.Passkey)
 	p.time(&s.Evidence.Own.Passkey.Held)
+	p.flag(&s.Quiet)
 }
 
 func (p *packing) own(o *identity.Own) {

@@ -167,6 +167,9 @@ func (k standings) screen(now time.Time) string {
 	if !k.Recovered.IsZero() {
 		p.line("let in", "by people, %s; what was bound since carries nothing until %s", moment(k.Recovered), moment(k.Recovered.Add(account.RecoveryHold)))
 	}
+	if k.Quiet {
+		p.line("quiet", "on: somebody else may read or hear what reaches this patient; leave no message")
+	}
 	k.showFactors(p, now)
 	k.showWaiting(p, now)
 	several(p, "session", k.sessions, func(s session.Session) string {

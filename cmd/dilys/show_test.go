@@ -238,6 +238,9 @@ func TestShowTellsWhatIsUnusual(t *testing.T) {
 			_, err := d.Factors.BindPhone(d.t.Context(), a.ID, a.Details().Phone, identity.P0)
 			d.ok(err)
 		}, ", carries nothing until "},
+		"a patient whom somebody else may watch": {func(d *desk, a account.Account) {
+			d.ok(d.Accounts.SetQuiet(d.t.Context(), a.ID, "", true))
+		}, "\nquiet      on: "},
 		"a card that was declined": {func(d *desk, a account.Account) {
 			d.ok(d.Factors.DeclineCard(d.t.Context(), a.ID))
 		}, "\ncard       none, declined "},

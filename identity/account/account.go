@@ -42,6 +42,10 @@ type Account struct {
 	// way; zero: never.
 	Recovered time.Time
 
+	// Quiet says that somebody else may see the patient's messages or screen: only what
+	// they ask for is sent, and pages can be left at once.
+	Quiet bool
+
 	// Closes is when it closes for good, as its patient asked for; zero: not asked.
 	Closes time.Time
 }
@@ -166,6 +170,8 @@ type Store interface {
 	RaiseEpoch(ctx context.Context, id string) error
 	// SetCloses keeps when the account closes; the zero time takes it back.
 	SetCloses(ctx context.Context, id string, at time.Time) error
+	// SetQuiet keeps whether the account is quiet.
+	SetQuiet(ctx context.Context, id string, quiet bool) error
 	// Closing returns the ids of accounts that close at that time or before and are
 	// not deleted yet, a hundred at the most, the earliest first.
 	Closing(ctx context.Context, at time.Time) ([]string, error)

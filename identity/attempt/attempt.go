@@ -387,6 +387,7 @@ func (r *Attempts) give(ctx context.Context, a Attempt, evidence identity.Eviden
 	s := *seat.Session
 	s.Age = acc.Details().Age(r.now())
 	s.Browser, s.Epoch, s.Shared, s.InApp = seat.Browser, acc.Epoch, s.Shared || a.Shared, s.InApp || a.InApp
+	s.Quiet = acc.Quiet
 	s.Limits = s.Limits.Tighter(r.limitsOf(a))
 	secret, s, err := r.sessions.Raise(ctx, s, seat.Secret, evidence)
 	return Login{Secret: secret, Session: s}, err
@@ -396,7 +397,7 @@ func (r *Attempts) open(ctx context.Context, a Attempt, acc account.Account, sea
 	e.Frozen = acc.Frozen()
 	secret, s, err := r.sessions.Open(ctx, session.Session{
 		Account: acc.ID, Epoch: acc.Epoch, Browser: seat.Browser, Limits: r.limitsOf(a),
-		Shared: a.Shared, InApp: a.InApp, Age: acc.Details().Age(r.now()),
+		Shared: a.Shared, Quiet: acc.Quiet, InApp: a.InApp, Age: acc.Details().Age(r.now()),
 		Language: a.Language, Device: seat.Device, Evidence: e,
 	})
 	return Login{Secret: secret, Session: s}, err

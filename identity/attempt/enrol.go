@@ -123,7 +123,7 @@ func (r *Attempts) ConfirmApp(ctx context.Context, browser identity.Secret, s se
 		if err := r.journeys.EndJourney(ctx, j.ID); err != nil {
 			return err
 		}
-		return r.tell(ctx, mailOf(acc), acc.Language, outbox.AppAdded, nil)
+		return r.tellMail(ctx, acc, outbox.AppAdded)
 	})
 }
 
@@ -177,7 +177,7 @@ func (r *Attempts) RemoveApp(ctx context.Context, s session.Session) error {
 		if err := r.own.Factors.DropTOTP(ctx, acc.ID); err != nil {
 			return err
 		}
-		return r.tell(ctx, mailOf(acc), acc.Language, outbox.AppRemoved, nil)
+		return r.tellMail(ctx, acc, outbox.AppRemoved)
 	})
 }
 

@@ -143,7 +143,7 @@ func (r *Attempts) tellLocked(ctx context.Context, e identity.Email, acc account
 		return err
 	}
 	return r.ledger.Within(ctx, func(ctx context.Context) error {
-		return r.tell(ctx, e.Contact(), acc.Language, outbox.Locked, nil)
+		return r.tellMail(ctx, acc, outbox.Locked)
 	})
 }
 
@@ -398,6 +398,5 @@ func (r *Attempts) tellOfDevice(ctx context.Context, acc account.Account, s Seco
 	if s.Known {
 		return nil
 	}
-	link, _ := acc.Own()
-	return r.tell(ctx, link.Details.Email.Contact(), acc.Language, outbox.NewDevice, nil)
+	return r.tellMail(ctx, acc, outbox.NewDevice)
 }

@@ -316,8 +316,17 @@ func (r *Attempts) tellAll(ctx context.Context, acc account.Account, kind outbox
 	return r.tellEach(ctx, acc, kind, acc.Contacts())
 }
 
-// tellEach tells the patient at each of those addresses.
+// tellMail tells the patient by e-mail alone.
+func (r *Attempts) tellMail(ctx context.Context, acc account.Account, kind outbox.Kind) error {
+	return r.tellEach(ctx, acc, kind, []identity.Contact{mailOf(acc)})
+}
+
+// tellEach tells the patient at each of those addresses. One who wants no messages reads
+// it among what happened on the account.
 func (r *Attempts) tellEach(ctx context.Context, acc account.Account, kind outbox.Kind, to []identity.Contact) error {
+	if acc.Quiet && !kind.Guards() {
+		return nil
+	}
 	for _, c := range to {
 		if err := r.tell(ctx, c, acc.Language, kind, nil); err != nil {
 			return err

@@ -52,7 +52,7 @@ func (r *Attempts) MakeCard(ctx context.Context, s session.Session) ([]identity.
 		if err := r.own.Sending.Settle(ctx, guessKey(WayCard, s.Account)); err != nil { // made at the one before
 			return err
 		}
-		return r.tell(ctx, mailOf(acc), acc.Language, outbox.CardMade, nil)
+		return r.tellMail(ctx, acc, outbox.CardMade)
 	})
 	return codes, err
 }

@@ -233,6 +233,6 @@ func (r *Attempts) switchOff(ctx context.Context, account string, way Way) error
 		if err != nil {
 			return err
 		}
-		return r.tell(ctx, mailOf(acc), acc.Language, outbox.FactorOff, nil)
+		return r.tellMail(ctx, acc, outbox.FactorOff)
 	})
 }

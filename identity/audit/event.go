@@ -38,6 +38,8 @@ const (
 	AccountClosed       Kind = "account.closed"       // for good: what was kept of its patient is erased
 	AccountExported     Kind = "account.exported"     // everything that is kept of its patient was given out
 	AccountRecovered    Kind = "account.recovered"    // people let its patient back in; what is bound now is held
+	QuietOn             Kind = "account.quiet-on"     // the patient wants no messages that they don't ask for
+	QuietOff            Kind = "account.quiet-off"    // and wants them again
 	ProviderLinked      Kind = "provider.linked"      // a provider's login became a way into the account
 	ProviderUnlinked    Kind = "provider.unlinked"    // and is so no longer; what was open is ended
 	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why

@@ -39,6 +39,7 @@ const (
 	AppRemoved          Kind = "app-removed"           // it was taken from the account
 	ProviderLinked      Kind = "provider-linked"       // a provider's login became a way into the account
 	ProviderUnlinked    Kind = "provider-unlinked"     // and is so no longer
+	QuietOn             Kind = "quiet-on"              // the patient wants no messages that they don't ask for
 	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
 	Closing             Kind = "closing"               // the account closes in 14 days, as its patient asked
 	Closed              Kind = "closed"                // it is closed, and what was kept is erased
@@ -87,6 +88,7 @@ var shapes = map[Kind]shape{
 	AppRemoved:          {nil, byEmail},
 	ProviderLinked:      {nil, either},
 	ProviderUnlinked:    {nil, either},
+	QuietOn:             {nil, byEmail},
 	FactorOff:           {nil, byEmail},
 	Closing:             {nil, either},
 	Closed:              {nil, either},
@@ -95,6 +97,14 @@ var shapes = map[Kind]shape{
 	Recovered:           {nil, either},
 	Locked:              {nil, either},
 }
+
+// guards are the notices that are sent to a patient who wants none, too: whoever made
+// them happen holds the patient's address or the word of our staff, and nothing else
+// would stop them.
+var guards = []Kind{ChangeAsked, RecoveryMade, Recovered, QuietOn}
+
+// Guards reports whether a notice of the kind is sent to a patient who wants none.
+func (k Kind) Guards() bool { return slices.Contains(guards, k) }
 
 // Kinds returns every kind, sorted.
 func Kinds() []Kind { return slices.Sorted(maps.Keys(shapes)) }

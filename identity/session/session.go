@@ -48,6 +48,7 @@ type Session struct {
 	Seen     time.Time // last act of the patient, to the minute
 	Limits   Limits
 	Shared   bool // the patient said the device is not theirs
+	Quiet    bool // somebody else may see the screen: each page can be left at once
 	InApp    bool // in the NHS App's web view
 	Age      int  // whole years at login, or [identity.AgeUnknown]
 	Language string

@@ -64,6 +64,7 @@ type Frame struct {
 	IdleEnds    time.Time // its end if nothing is done; zero: none
 	Now         time.Time // the instant of the answer; needed where an end is given
 	HideHeader  bool      // inside the NHS App, which has a header of its own
+	Exit        bool      // the page can be left at once, for somewhere else
 	Notice      Words     // a banner; none: no banner
 	Reference   string    // such as DIL-7F3K-Q2; shown on refusals
 }
@@ -173,6 +174,9 @@ func (p *Pages) Render(f Frame, c Content) ([]byte, error) {
 	var body, whole bytes.Buffer
 	if err := v.templates.ExecuteTemplate(&body, c.template(), s); err != nil {
 		return nil, fmt.Errorf("page %s: %w", c.template(), err)
+	}
+	if _, bare := c.(Away); bare {
+		return body.Bytes(), nil
 	}
 	s.Body = template.HTML(body.String()) //nolint:gosec // escaped by its own template
 	if err := v.templates.ExecuteTemplate(&whole, "frame", s); err != nil {

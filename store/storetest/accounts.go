@@ -14,6 +14,23 @@ import (
 )
 
 var accountRules = []rule{
+	{"an account is quiet while its patient wants it", func(k *kit) {
+		a, other := k.someone(), k.someone()
+		for _, quiet := range []bool{true, false, true} {
+			k.ok(k.Accounts.SetQuiet(k.ctx, a.ID, quiet))
+			got, err := k.Accounts.Account(k.ctx, a.ID)
+			k.ok(err)
+			k.same(got.Quiet, quiet)
+		}
+		got, err := k.Accounts.Account(k.ctx, other.ID)
+		k.ok(err)
+		k.same(got.Quiet, false)
+		k.ok(k.Accounts.Erase(k.ctx, a.ID))
+		got, err = k.Accounts.Account(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got.Quiet, false)
+		k.is(k.Accounts.SetQuiet(k.ctx, "nobody", true), identity.ErrNotFound)
+	}},
 	{"what was created is read back whole, its links in their order", func(k *kit) {
 		second := link("two")
 		second.Issuer, second.Provider, second.Level, second.Details = "https://other.example.org", "other", identity.P5, identity.Details{}

@@ -194,7 +194,7 @@ func mustForbidInline(t testing.TB, what string, h http.Header) {
 }
 
 // knownLinks are the outside addresses in our own texts.
-var knownLinks = []string{"https://111.nhs.uk", "https://ico.org.uk", "https://www.equalityadvisoryservice.com"}
+var knownLinks = []string{"https://111.nhs.uk", "https://ico.org.uk", "https://www.equalityadvisoryservice.com", rppage.Elsewhere}
 
 // mustBeOurs reads a page and fails if there is anything in it that the templates
 // do not have: a script of its own, a handler, a frame, a link elsewhere. more are
@@ -232,9 +232,11 @@ func mustBeOurElement(t testing.TB, e xml.StartElement, links []string) {
 	case "iframe", "frame", "object", "embed", "base", "style", "svg", "math", "marquee", "portal", "applet":
 		t.Errorf("an element <%s>", e.Name.Local)
 	}
+	leavesAtOnce := slices.Contains(e.Attr, xml.Attr{Name: xml.Name{Local: "content"}, Value: "0; url=" + rppage.Elsewhere})
 	for _, a := range e.Attr {
 		name := strings.ToLower(a.Name.Local)
 		switch {
+		case name == "http-equiv" && leavesAtOnce: // "Exit this page"
 		case strings.HasPrefix(name, "on"), name == "style", name == "srcdoc", name == "http-equiv":
 			t.Errorf("an attribute %s of <%s>", name, e.Name.Local)
 		case name == "href", name == "src", name == "action", name == "formaction", name == "data", name == "poster":
@@ -366,6 +368,8 @@ var crawl = map[string][]sent{
 		{http.MethodPost, "/account/providers/nhs-login/remove", url.Values{}, true, 303, ""},
 		{http.MethodGet, "/account/providers/nobody/remove", nil, true, 404, ""},
 	},
+	"/account/quiet": {{http.MethodGet, "/account/quiet", nil, false, 303, ""}, {http.MethodGet, "/account/quiet", nil, true, 200, ""}, {http.MethodPost, "/account/quiet", url.Values{"quiet": {"no"}}, false, 303, ""}},
+	"/exit":          {{http.MethodPost, "/exit", url.Values{}, false, 200, ""}, {http.MethodPost, "/exit", url.Values{}, true, 200, ""}, {http.MethodGet, "/exit", nil, true, 405, ""}},
 	"/account/two-step": {
 		{http.MethodGet, "/account/two-step", nil, false, 303, ""},
 		{http.MethodGet, "/account/two-step", nil, true, 404, ""},

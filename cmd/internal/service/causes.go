@@ -22,6 +22,7 @@ var causes = map[string]string{
 	"patient-alarm":        "the patient said that something on the account was not them: everything open was ended",
 	"session-over":         "the session had ended before the button was pressed",
 	"logout":               "the patient logged out",
+	"exit-page":            "the patient left at once, by the button on each page",
 	"ended-elsewhere":      "the patient ended the session from another one",
 	"ended-by-portal":      "the patient logged out at a service",
 	"session-goes-on":      "the same patient had logged in in another tab meanwhile, and that session goes on",

@@ -104,6 +104,8 @@ var kinds = map[audit.Kind]string{
 	audit.TOTPOff:           "the authenticator app is off: too many codes were wrong in a row",
 	audit.FactorChosen:      "the patient chose what is asked for first",
 	audit.FactorRaised:      "what opened the session carries its level from now on",
+	audit.QuietOn:           "the patient wants no messages but those that they ask for",
+	audit.QuietOff:          "the patient wants messages again",
 	audit.ProviderLinked:    "a provider's login became a way into the account",
 	audit.ProviderUnlinked:  "a provider's login was taken from the account, and what was open was ended",
 	audit.ActivationIssued:  "a code on paper was made for a patient",

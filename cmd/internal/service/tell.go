@@ -11,7 +11,7 @@ import (
 // address that the account has. It joins the act of ctx.
 func (r *Records) Tell(ctx context.Context, a account.Account, kind outbox.Kind) error {
 	for _, to := range a.Contacts() {
-		if !kind.Goes(to.Channel) {
+		if !kind.Goes(to.Channel) || a.Quiet && !kind.Guards() {
 			continue
 		}
 		if err := r.outbox.Put(ctx, outbox.Message{To: to, Language: a.Language, Kind: kind}); err != nil {

@@ -291,6 +291,18 @@ func recoveries(at frameAt) []Sample {
 	}
 }
 
+// quieted are the pages for a patient whose messages or screen somebody else may see.
+func quieted(at frameAt) []Sample {
+	frame := loggedIn(at("/account/quiet"), 30*time.Minute)
+	exits := frame
+	exits.Exit = true
+	return []Sample{
+		{"quiet", frame, page.Quiet{}},
+		{"quiet-on", exits, page.Quiet{On: true, Saved: true}},
+		{"quiet-off", frame, page.Quiet{Saved: true}},
+	}
+}
+
 // linking are the pages of the ways to log in to an account.
 func linking(at frameAt) []Sample {
 	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }

@@ -18,6 +18,22 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete form.dataset.sent, RESEND_AFTER);
 });
 
+// "Exit this page" blanks the page before anything else, also by three presses of Shift.
+const exit = document.querySelector(".dilys-exit");
+if (exit) leaveBy(exit);
+
+function leaveBy(form) {
+  let presses = 0;
+  let timer;
+  form.addEventListener("submit", () => (document.getElementById("maincontent").hidden = true));
+  document.addEventListener("keyup", (event) => {
+    clearTimeout(timer);
+    presses = event.key === "Shift" ? presses + 1 : 0;
+    if (presses === 3) form.requestSubmit();
+    timer = setTimeout(() => (presses = 0), 5000);
+  });
+}
+
 // A button that prints is of no use without this script, so it is hidden until now.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
