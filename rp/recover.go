@@ -3,6 +3,7 @@ package rp
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/gorilla/mux"
 
@@ -17,6 +18,19 @@ func (s *Server) recoverStart(v *visit) error {
 		return s.notFound(v)
 	}
 	return v.show(http.StatusOK, page.Recover{EmailOff: v.channelOff(identity.ByEmail)})
+}
+
+// nhsLoginHelp says that we can't reset an NHS login, and how it is done
+// (GET /recover/nhs-login).
+func (s *Server) nhsLoginHelp(v *visit) error {
+	if !slices.ContainsFunc(s.providers, func(p Provider) bool { return p.Words.IsNHSLogin() }) {
+		return s.notFound(v)
+	}
+	content := page.NHSLoginHelp{}
+	if s.signUp.Open {
+		content.SignUpURL = "/sign-up"
+	}
+	return v.show(http.StatusOK, content)
 }
 
 // askReset mails a link (POST /recover). The page is the same for every address.

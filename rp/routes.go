@@ -58,6 +58,7 @@ func (s *Server) router() http.Handler {
 		{"/recover/email", both, s.forgottenEmail},
 		{"/recover/let-in", get, s.recoverLetIn},
 		{"/recover/let-in", post, s.giveRecoverLetIn},
+		{"/recover/nhs-login", get, s.nhsLoginHelp},
 		{"/recover/{token}", get, s.followLink},
 		{"/login/{provider}", both, s.toProvider},
 		{"/login/{provider}/callback", get, s.callback},

@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,6 +73,9 @@ func (s scene) LogoAlt() string {
 
 // ButtonLogo returns the name of the file of a provider's logo, or nothing.
 func (s scene) ButtonLogo(id string) string { return s.Site.logos[id] }
+
+// HasNHSLogin reports whether patients can continue with NHS login here.
+func (s scene) HasNHSLogin() bool { return slices.ContainsFunc(s.Site.Providers, Provider.IsNHSLogin) }
 
 // RealAssets reports whether the style of nhsuk-frontend is there.
 func (s scene) RealAssets() bool { return s.Site.assets.real }

@@ -64,6 +64,18 @@ func (RecoverHelp) title(v *voice, _ *site) (string, error) { return v.plain("re
 
 func (p RecoverHelp) form() form { return form{back: p.Back} }
 
+// NHSLoginHelp says that an NHS login is reset by NHS login alone, and how.
+type NHSLoginHelp struct {
+	SignUpURL string // where the patient can sign up meanwhile; empty: not offered
+	Back      string
+}
+
+func (NHSLoginHelp) template() string { return "nhs-login-help" }
+
+func (NHSLoginHelp) title(v *voice, _ *site) (string, error) { return v.plain("nhs-login-help.title") }
+
+func (p NHSLoginHelp) form() form { return form{back: or(p.Back, "/login")} }
+
 // RecoverDone says that the password is changed.
 type RecoverDone struct {
 	LoginURL string // empty: /login/email

@@ -368,8 +368,9 @@ var crawl = map[string][]sent{
 		{http.MethodPost, "/account/providers/nhs-login/remove", url.Values{}, true, 303, ""},
 		{http.MethodGet, "/account/providers/nobody/remove", nil, true, 404, ""},
 	},
-	"/account/quiet": {{http.MethodGet, "/account/quiet", nil, false, 303, ""}, {http.MethodGet, "/account/quiet", nil, true, 200, ""}, {http.MethodPost, "/account/quiet", url.Values{"quiet": {"no"}}, false, 303, ""}},
-	"/exit":          {{http.MethodPost, "/exit", url.Values{}, false, 200, ""}, {http.MethodPost, "/exit", url.Values{}, true, 200, ""}, {http.MethodGet, "/exit", nil, true, 405, ""}},
+	"/recover/nhs-login": {{http.MethodGet, "/recover/nhs-login", nil, false, 200, ""}, {http.MethodGet, "/recover/nhs-login?lang=cy", nil, true, 200, ""}},
+	"/account/quiet":     {{http.MethodGet, "/account/quiet", nil, false, 303, ""}, {http.MethodGet, "/account/quiet", nil, true, 200, ""}, {http.MethodPost, "/account/quiet", url.Values{"quiet": {"no"}}, false, 303, ""}},
+	"/exit":              {{http.MethodPost, "/exit", url.Values{}, false, 200, ""}, {http.MethodPost, "/exit", url.Values{}, true, 200, ""}, {http.MethodGet, "/exit", nil, true, 405, ""}},
 	"/account/two-step": {
 		{http.MethodGet, "/account/two-step", nil, false, 303, ""},
 		{http.MethodGet, "/account/two-step", nil, true, 404, ""},

@@ -280,6 +280,7 @@ func recoveries(at frameAt) []Sample {
 		{"recover-link", at("/recover/link"), page.RecoverLink{}},
 		{"recover-password", at("/recover/password"), page.NewPassword{Purpose: page.PasswordReset, Faults: faults("password", "fault.password-too-short")}},
 		{"recover-help", at("/recover/help"), page.RecoverHelp{Back: "/recover/factor"}},
+		{"nhs-login-help", at("/recover/nhs-login"), page.NHSLoginHelp{SignUpURL: "/sign-up"}},
 		{"recover-done", at("/recover/done"), page.RecoverDone{}},
 		{"forgotten-email", at("/recover/email"), page.ForgottenEmail{}},
 		{"forgotten-email-faults", at("/recover/email"), page.ForgottenEmail{Phone: "077", Faults: faults("phone", "fault.phone")}},
