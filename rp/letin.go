@@ -105,8 +105,13 @@ func (s *Server) regained(v *visit) error {
 	if ready, err := v.ready(); !ready {
 		return err
 	}
-	hold := v.attempts.Held(*v.session)
-	if hold.Until.IsZero() {
+	hold, err := v.attempts.Held(v.r.Context(), *v.session)
+	switch {
+	case err != nil:
+		return err
+	case hold.Paused:
+		return v.show(http.StatusOK, page.Paused{Opens: hold.Until})
+	case hold.Until.IsZero():
 		return v.redirect("/account")
 	}
 	content := page.Regained{Opens: hold.Until, SetUp: hold.LetIn, To: v.after()}

@@ -107,7 +107,11 @@ func (s *Server) stepUp(v *visit) error {
 	if len(attempt.WaysOf(st.offers)) == 1 && st.way == attempt.WayProvider && !v.r.URL.Query().Has("way") {
 		return v.redirect(emailURL("/login/"+url.PathEscape(st.offers[0].Provider), st.to, false))
 	}
-	if hold := v.attempts.Held(*v.session); !hold.Until.IsZero() && (hold.LetIn || st.way == "") { // time alone mends it
+	hold, err := v.attempts.Held(v.r.Context(), *v.session)
+	if err != nil {
+		return err
+	}
+	if !hold.Until.IsZero() && !hold.Paused && (hold.LetIn || st.way == "") { // time alone mends it
 		return v.show(http.StatusOK, page.Regained{Opens: hold.Until, SetUp: hold.LetIn, To: declineURL(st.to)})
 	}
 	return v.showStepUp(st, http.StatusOK, nil)

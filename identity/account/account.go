@@ -42,6 +42,10 @@ type Account struct {
 	// way; zero: never.
 	Recovered time.Time
 
+	// Paused is until when nothing is changed of how the account is opened, as its
+	// patient said that something was not them; zero: never.
+	Paused time.Time
+
 	// Quiet says that somebody else may see the patient's messages or screen: only what
 	// they ask for is sent, and pages can be left at once.
 	Quiet bool
@@ -162,8 +166,11 @@ type Store interface {
 	// SetState sets the state and adds one to the epoch, in one UPDATE, so that
 	// nothing made before lives on.
 	SetState(ctx context.Context, id string, s State) error
-	// Recover keeps that the patient was let back in at that time, and adds one to the
-	// epoch, in one UPDATE.
+	// Pause keeps until when nothing is changed, and adds one to the epoch, in one
+	// UPDATE. The zero time takes it back.
+	Pause(ctx context.Context, id string, until time.Time) error
+	// Recover keeps that the patient was let back in at that time, takes a pause back,
+	// and adds one to the epoch, in one UPDATE.
 	Recover(ctx context.Context, id string, at time.Time) error
 	// RaiseEpoch adds one to the epoch: every session, code and attempt made
 	// before is dead.
@@ -345,8 +352,8 @@ func (r *Accounts) Disable(ctx context.Context, id, actor, reason string) error 
 	})
 }
 
-// Enable opens the doors again to an account that an operator disabled, and gives a
-// frozen one its record back: people have looked. A deleted one stays deleted.
+// Enable opens the doors again to an account that an operator disabled, gives a frozen
+// one its record back, and lets one be changed that is paused: people have looked. A deleted one stays deleted.
 func (r *Accounts) Enable(ctx context.Context, id, actor, reason string) error {
 	e := &audit.Event{Kind: audit.AccountEnabled, Actor: actor, Account: id, Reason: reason}
 	return r.ledger.Act(ctx, e, func(ctx context.Context) error {
@@ -357,6 +364,9 @@ func (r *Accounts) Enable(ctx context.Context, id, actor, reason string) error {
 		case a.State == Active && a.Frozen() != "":
 			e.Cause = string(a.Frozen())
 			return r.thaw(ctx, a)
+		case a.State == Active && a.Paused.After(r.now()):
+			e.Cause = "changes-paused"
+			return r.store.Pause(ctx, id, time.Time{})
 		}
 		return r.setState(ctx, id, Disabled, Active)
 	})
@@ -367,16 +377,6 @@ func (r *Accounts) SignOut(ctx context.Context, id, actor, reason string) error 
 	return r.takeAway(ctx, audit.AccountSignedOut, id, actor, reason, func(ctx context.Context) error {
 		return r.store.RaiseEpoch(ctx, id)
 	})
-}
-
-// Alarm ends all that is open of the account (sessions, links, codes, changes that
-// wait, remembered browsers), as its patient says of an event of that kind that it
-// was not them. The reference is what they are shown.
-func (r *Accounts) Alarm(ctx context.Context, id, session, reference string, about audit.Kind) error {
-	e := &audit.Event{
-		Kind: audit.AccountAlarmed, Actor: audit.Patient, Account: id, Session: session, Reference: reference, Cause: string(about),
-	}
-	return r.ledger.TakeAway(ctx, e, func(ctx context.Context) error { return r.store.RaiseEpoch(ctx, id) })
 }
 
 func (r *Accounts) takeAway(ctx context.Context, k audit.Kind, id, actor, reason string, fn func(context.Context) error) error {

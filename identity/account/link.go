@@ -81,19 +81,8 @@ func (a Account) admits(answer identity.Answer) error {
 func (r *Accounts) Unlink(ctx context.Context, id, session, provider string, ways []string) error {
 	e := &audit.Event{Kind: audit.ProviderUnlinked, Actor: audit.Patient, Account: id, Session: session, Provider: provider}
 	return r.ledger.TakeAway(ctx, e, func(ctx context.Context) error {
-		a, err := r.store.Account(ctx, id)
-		if err != nil {
+		if err := r.dropProvider(ctx, id, provider, ways); err != nil {
 			return err
-		}
-		at := slices.IndexFunc(a.Links, func(l Link) bool { return l.Provider == provider && l.Issuer != Own })
-		if at < 0 {
-			return identity.ErrNotFound
-		}
-		if !a.OpensWithout(provider, ways) {
-			return ErrLastWay
-		}
-		if err := r.store.DropLink(ctx, id, a.Links[at]); err != nil {
-			return fmt.Errorf("unlink the provider: %w", err)
 		}
 		return r.store.RaiseEpoch(ctx, id)
 	})

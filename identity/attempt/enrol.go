@@ -50,7 +50,11 @@ func (r *Attempts) FactorDemand(ctx context.Context, account string) (Demand, er
 // mayChange returns [ErrStale] or [ErrHeld] unless the session may change the
 // account's factors.
 func (r *Attempts) mayChange(ctx context.Context, s session.Session) error {
-	if !r.Held(s).Until.IsZero() {
+	hold, err := r.Held(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !hold.Until.IsZero() {
 		return ErrHeld
 	}
 	enough, err := r.FactorDemand(ctx, s.Account)

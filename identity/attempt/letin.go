@@ -14,9 +14,10 @@ import (
 	"github.com/dilys-id/dilys/identity/session"
 )
 
-// ErrHeld says that the session was opened with what was set up after a recovery:
-// for three days it changes nothing of how the account is opened.
-var ErrHeld = errors.New("what opened the session is held after a recovery")
+// ErrHeld says that nothing is changed now of how the account is opened: the session
+// was opened with what was set up after a recovery, for three days, or the patient said
+// that something was not them, for a day.
+var ErrHeld = errors.New("changes are held")
 
 // use is what a session keeps of what was proved at that instant.
 func (p proof) use(acc account.Account, at time.Time) identity.Use {
@@ -68,14 +69,28 @@ func LetIn(s session.Session) bool {
 	return s.Evidence.Own.Means == identity.MeansRecovery && !s.Evidence.Own.Possession.At.IsZero()
 }
 
-// Hold is what stands of an account after a recovery.
+// Hold is what stands of an account after a recovery or an alarm.
 type Hold struct {
-	Until time.Time // when what was set up since opens what the account holds; zero: nothing is held
-	LetIn bool      // this very session was opened by people: a new way can be set up in it
+	Until  time.Time // when what was set up since opens what the account holds, or what is paused opens; zero: nothing is held
+	LetIn  bool      // this very session was opened by people: a new way can be set up in it
+	Paused bool      // it is an alarm's: the session opens what it always opened, and changes nothing
 }
 
-// Held returns what is held in that session.
-func (r *Attempts) Held(s session.Session) Hold {
+// Held returns what is held in that session, and in its account.
+func (r *Attempts) Held(ctx context.Context, s session.Session) (Hold, error) {
+	h := r.heldBack(s)
+	if !h.Until.IsZero() {
+		return h, nil
+	}
+	acc, err := r.accounts.Account(ctx, s.Account)
+	if err == nil && acc.Paused.After(r.now()) {
+		h.Until, h.Paused = acc.Paused, true
+	}
+	return h, err
+}
+
+// heldBack returns what is held in that session alone.
+func (r *Attempts) heldBack(s session.Session) Hold {
 	h := Hold{LetIn: LetIn(s)}
 	for _, u := range []identity.Use{s.Evidence.Own.Password, s.Evidence.Own.Possession, s.Evidence.Own.Passkey} {
 		if u.Held.After(r.now()) && u.Held.After(h.Until) {

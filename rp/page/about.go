@@ -140,5 +140,5 @@ func chosenTexts() []string {
 		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "let-in.title", "leave.title", "leave.done-title", "export.title", "regained.title", "regained.wait-title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title", "contact.first-title",
 		"held.email-title", "held.phone-title", "held.first-title", "cancel.title", "cancel.done-title", "cancel.gone-title",
-		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title", "link-start.title", "nhs-login-help.title", "quiet.title", "away.title", "unlink.title", "unlink.done-title")
+		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title", "link-start.title", "paused.title", "nhs-login-help.title", "quiet.title", "away.title", "unlink.title", "unlink.done-title")
 }

@@ -63,6 +63,9 @@ func (e Event) Key() string {
 	return "activity." + string(e.Kind)
 }
 
+// Linked reports whether it is that a provider's login became a way into the account.
+func (e Event) Linked() bool { return e.Kind == audit.ProviderLinked }
+
 // LevelKey names the text of what a service was told.
 func (e Event) LevelKey() string { return "activity.level." + e.Level }
 

@@ -18,6 +18,18 @@ func (LetIn) title(v *voice, _ *site) (string, error) { return v.plain("let-in.t
 
 func (p LetIn) form() form { return form{action: p.Action, back: p.Back, faults: p.Faults} }
 
+// Paused says that nothing is changed for a while of how the account is opened, as its
+// patient said that something was not them.
+type Paused struct {
+	Opens time.Time // when it can be changed again
+}
+
+func (Paused) template() string { return "paused" }
+
+func (Paused) title(v *voice, _ *site) (string, error) { return v.plain("paused.title") }
+
+func (Paused) form() form { return form{back: accountAt} }
+
 // Regained says to a patient who was let back in what works now, what opens when, and
 // what to do if results can't wait.
 type Regained struct {

@@ -14,6 +14,19 @@ import (
 )
 
 var accountRules = []rule{
+	{"a pause ends what is open, and a recovery takes it back", func(k *kit) {
+		a := k.someone()
+		k.ok(k.Accounts.Pause(k.ctx, a.ID, epoch.Add(24*time.Hour)))
+		got, err := k.Accounts.Account(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got.Paused, epoch.Add(24*time.Hour))
+		k.same(got.Epoch, a.Epoch+1)
+		k.ok(k.Accounts.Recover(k.ctx, a.ID, epoch))
+		got, err = k.Accounts.Account(k.ctx, a.ID)
+		k.ok(err)
+		k.same(got.Paused.IsZero(), true)
+		k.is(k.Accounts.Pause(k.ctx, "nobody", epoch), identity.ErrNotFound)
+	}},
 	{"an account is quiet while its patient wants it", func(k *kit) {
 		a, other := k.someone(), k.someone()
 		for _, quiet := range []bool{true, false, true} {

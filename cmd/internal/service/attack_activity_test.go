@@ -59,6 +59,66 @@ func TestThisWasNotMe(t *testing.T) {
 	thief.mustNotLogIn(thief.get("/account")) // its browser is remembered no more
 }
 
+// Whoever still has password and phone after an alarm can't shut the patient out: for a
+// day nothing is changed of how the account is opened, unless people have looked.
+func TestAfterAnAlarmChangesAreHeld(t *testing.T) {
+	changes := map[string]func(*browser) page{
+		"another e-mail address":      func(b *browser) page { return b.post("/account/email", url.Values{"email": {"thief@example.com"}}) },
+		"another phone":               func(b *browser) page { return b.post("/account/phone", url.Values{"phone": {"07700900299"}}) },
+		"an app of their own":         func(b *browser) page { return b.post("/account/authenticator", nil) },
+		"a card of their own":         func(b *browser) page { return b.post("/account/second-way", nil) },
+		"a login of their own":        func(b *browser) page { return b.post("/account/providers/nhs-login", nil) },
+		"no word to the owner":        func(b *browser) page { return b.hush("yes") },
+		"everything that is kept":     func(b *browser) page { return b.get("/account/export/file") },
+		"the end of the account":      func(b *browser) page { return b.post("/account/delete", url.Values{"why": {"privacy"}}) },
+		"another app asked for first": func(b *browser) page { return b.post("/account/two-step", url.Values{"way": {"phone"}}) },
+	}
+	w, a := newTown(t, withPortal(handingIn)), gwen()
+	mine := w.signUp(a)
+	mine.post("/account/activity/not-me", url.Values{"event": {mine.doubts()[0]}})
+	thief := w.in(a)
+	for what, change := range changes {
+		if p := change(thief); p.StatusCode != http.StatusSeeOther || p.location(t).Path != "/account/regained" {
+			t.Errorf("%s: wanted to be told when it opens, got %d to %s", what, p.StatusCode, p.Header.Get("Location"))
+		}
+	}
+	if body := thief.get("/account/regained").body; !strings.Contains(body, "Changes to your account are on hold") {
+		t.Error("the page does not say why")
+	}
+	if got := thief.get(asksToHandIn()); got.StatusCode != http.StatusSeeOther || got.location(t).Query().Get("code") == "" {
+		t.Errorf("a service was closed to the patient, too: %d", got.StatusCode)
+	}
+	for name, opens := range map[string]func(){
+		"a day has passed": func() { w.clock.advance(24 * time.Hour) },
+		"people have looked": func() {
+			mine := w.in(a)
+			mine.post("/account/activity/not-me", url.Values{"event": {mine.doubts()[0]}})
+			must(t, w.Accounts.Enable(t.Context(), w.accountOf(a.email).ID, "operator:one", "called"))
+		},
+	} {
+		opens()
+		if p := w.in(a).post("/account/authenticator", nil); p.StatusCode != http.StatusOK {
+			t.Errorf("%s: wanted changes open, got %d", name, p.StatusCode)
+		}
+	}
+}
+
+func TestAnAlarmTakesAwayTheLoginThatItIsAbout(t *testing.T) {
+	w, a := newTown(t), mair()
+	b := w.signUp(a)
+	w.clock.advance(time.Minute)
+	b.links("mair-prawf")
+	id := w.accountOf(a.email).ID
+	linked := w.events(id, audit.ProviderLinked)[0].ID
+	if body := b.get("/account/activity/not-me?event=" + linked).body; !strings.Contains(body, "NHS login is removed as a way to log in") {
+		t.Error("the page does not say so")
+	}
+	b.post("/account/activity/not-me", url.Values{"event": {linked}})
+	if w.opens(mairsSubject) != "" || b.loggedIn() {
+		t.Error("the login still opens the account")
+	}
+}
+
 func TestActivityIsOnesOwn(t *testing.T) {
 	w, a := newTown(t), gwen()
 	mine := w.signUp(a)

@@ -19,6 +19,7 @@ var causes = map[string]string{
 	"linkage-refused":      "the details of the practice's letter did not match the register; the fields say which class failed",
 	"record-frozen":        "the account speaks for no record until people have looked at it: `accounts show` says why, `accounts enable` or `accounts renumber` ends it",
 	"event-unknown":        "the address names an event that is not one of the account's last",
+	"changes-paused":       "the patient had said that something was not them, so that nothing could be changed for a day",
 	"patient-alarm":        "the patient said that something on the account was not them: everything open was ended",
 	"session-over":         "the session had ended before the button was pressed",
 	"logout":               "the patient logged out",

@@ -148,6 +148,7 @@ func activities(at frameAt) []Sample {
 		}}},
 		{"activity-nothing", frame, page.Activity{}},
 		{"not-me", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: in}},
+		{"not-me-linked", loggedIn(at("/account/activity/not-me?event=example"), 30*time.Minute), page.NotMe{Event: page.Event{ID: "e", Kind: audit.ProviderLinked, At: Now.Add(-time.Hour), Provider: nhsLogin.Name}}},
 		{"not-me-done", at("/account/activity"), page.NotMe{Done: true, Reference: "DIL-7F3K-Q2", Own: true}},
 		{"let-in", at("/login/email/let-in"), page.LetIn{Action: "/login/email/let-in", Back: "/login/email/lost-phone"}},
 		{"let-in-faults", at("/recover/let-in"), page.LetIn{Action: "/recover/let-in", Back: "/recover/help", Reference: "DIL-7F3K-Q2", Faults: faults("recovery_code", "fault.recovery-code")}},
@@ -155,6 +156,7 @@ func activities(at frameAt) []Sample {
 			Opens: Now.Add(72 * time.Hour), SetUp: true, PhoneURL: "/account/phone", AppURL: "/account/authenticator", CardURL: "/account/second-way", To: "/account",
 		}},
 		{"regained-wait", loggedIn(at("/account/regained"), 30*time.Minute), page.Regained{Opens: Now.Add(48 * time.Hour)}},
+		{"paused", loggedIn(at("/account/regained"), 30*time.Minute), page.Paused{Opens: Now.Add(20 * time.Hour)}},
 		{"linkage", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{}},
 		{"linkage-faults", loggedIn(at("/account/linkage"), 30*time.Minute), page.Linkage{
 			AskNumber: true, Number: "999 12", Faults: faults("nhs_number", "fault.nhs-number-too-short", "gp_account_id", "fault.gp-account-id", "gp_linkage_key", "fault.gp-linkage-key"),
