@@ -31,6 +31,9 @@ func (s *Server) account(v *visit) error {
 	if len(v.providers) > 0 {
 		content.LinksURL = linksPath
 	}
+	if v.passkeys != nil && v.attempts.MayHavePasskeys(acc) {
+		content.PasskeysURL = passkeysPath
+	}
 	askNotMine(&content, acc)
 	closing(&content, acc)
 	own, signedUp := acc.Own()

@@ -21,7 +21,11 @@ func (s *Server) loginEmail(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, v.loginEmailPage(to, waiting.Name))
+	content := v.loginEmailPage(to, waiting.Name)
+	if content.Passkey, err = v.askPasskey(to, content.Shared); err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, content)
 }
 
 func (v *visit) loginEmailPage(to attempt.Return, portal page.Words, faults ...page.Fault) page.LoginEmail {
@@ -126,7 +130,7 @@ func (v *visit) arrived(browser identity.Secret, login attempt.Login, shared boo
 	if again {
 		return v.redirect(query("/account/second-way", "to", landing(login.Step.Return)))
 	}
-	return v.dispatch(login.Step, "")
+	return v.onward(browser, login)
 }
 
 // busy puts a full queue of passwords into its page.

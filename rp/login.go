@@ -31,6 +31,8 @@ type Provider struct {
 	Words  page.Provider
 	Prompt Prompt
 	Reach  []identity.Trust // the vectors that a login there may bring
+
+	Passkeys bool // its patients may come back with a passkey
 }
 
 // chooser shows how the patient can log in (GET /login).
@@ -50,6 +52,9 @@ func (s *Server) chooser(v *visit) error {
 	}
 	if s.signUp.Open {
 		content.EmailURL, content.SignUpURL = emailURL("/login/email", to, content.Shared), emailURL("/sign-up", to, false)
+	}
+	if content.Passkey, err = v.askPasskey(to, content.Shared); err != nil {
+		return err
 	}
 	origins := []string{waiting.Origin}
 	for _, p := range s.providers {
@@ -269,7 +274,7 @@ func (v *visit) arrive(p *Provider, a attempt.Attempt, answer identity.Answer) e
 	}
 	v.setBrowser(browser, login.Session.Shared)
 	v.cookies.set(v.w, sessionCookie, login.Secret.Reveal(), 0)
-	return v.dispatch(login.Step, "")
+	return v.onward(browser, login)
 }
 
 // turnedAway puts a rule's no into a page.

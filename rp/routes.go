@@ -60,10 +60,12 @@ func (s *Server) router() http.Handler {
 		{"/recover/let-in", post, s.giveRecoverLetIn},
 		{"/recover/nhs-login", get, s.nhsLoginHelp},
 		{"/recover/{token}", get, s.followLink},
+		{"/login/passkey", post, s.logInByPasskey},
 		{"/login/{provider}", both, s.toProvider},
 		{"/login/{provider}/callback", get, s.callback},
 		{"/step-up", get, s.stepUp},
 		{"/step-up", post, s.giveStepUp},
+		{"/step-up/passkey", post, s.stepUpByPasskey},
 		{"/account", get, s.account},
 		{"/account/provider-settings", get, s.providerSettings},
 		{"/account/providers", get, s.links},
@@ -83,6 +85,13 @@ func (s *Server) router() http.Handler {
 		{"/account/second-way/done", post, s.cardDone},
 		{"/account/activation", get, s.activation},
 		{"/account/activation", post, s.giveActivation},
+		{"/account/passkeys", get, s.passkeyList},
+		{"/account/passkeys", post, s.addPasskey},
+		{"/account/passkeys/offer", get, s.passkeyOffer},
+		{"/account/passkeys/offer", post, s.answerOffer},
+		{"/account/passkeys/{key}", post, s.renamePasskey},
+		{"/account/passkeys/{key}/remove", get, s.passkeyRemove},
+		{"/account/passkeys/{key}/remove", post, s.removePasskey},
 		{"/account/quiet", get, s.quiet},
 		{"/account/quiet", post, s.giveQuiet},
 		{"/exit", post, s.exit},
@@ -143,6 +152,7 @@ func (s *Server) router() http.Handler {
 	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
 	r.Handle("/courier/receipts", s.receipts).Methods(post...)
 	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
+	r.HandleFunc("/.well-known/passkey-endpoints", s.passkeyEndpoints).Methods(get...)
 	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
 	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
 

@@ -17,6 +17,7 @@ import (
 	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/passkey"
 	"github.com/dilys-id/dilys/rp/portal"
 )
 
@@ -43,6 +44,7 @@ type Options struct {
 	Ledger    *audit.Ledger
 	Events    Events
 	Factors   *factor.Factors
+	Passkeys  *passkey.Ceremonies // nil: nobody has passkeys here
 
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -72,6 +74,7 @@ type Server struct {
 	ledger    *audit.Ledger
 	events    Events
 	factors   *factor.Factors
+	passkeys  *passkey.Ceremonies
 
 	now         func() time.Time
 	log         *slog.Logger
@@ -95,7 +98,7 @@ func New(o Options) *Server {
 		origin: o.PublicURL.Scheme + "://" + o.PublicURL.Host, cookies: cookies{plainHTTP: o.PlainHTTP},
 		proxies: o.TrustedProxies, languages: o.Languages, securityContact: o.SecurityContact, ownDoor: o.OwnDoor,
 		notice: o.Notice, signUp: o.SignUp, networks: o.Limits, receipts: o.Receipts, channel: o.ChannelOff, pages: o.Pages, providers: o.Providers, portals: o.Portals, attempts: o.Attempts,
-		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, events: o.Events, factors: o.Factors, now: o.Now, log: o.Log, observe: o.Observe,
+		sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, events: o.Events, factors: o.Factors, passkeys: o.Passkeys, now: o.Now, log: o.Log, observe: o.Observe,
 		crossOrigin: http.NewCrossOriginProtection(), refusals: newBudget(refusalBurst, refusalPerSecond),
 	}
 	if s.receipts == nil {

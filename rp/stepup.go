@@ -136,6 +136,12 @@ func (v *visit) showStepUp(st step, status int, change func(*page.StepUp)) error
 	if !v.session.Evidence.Own.IsZero() {
 		content.Surer = "/account/activation"
 	}
+	if st.way == attempt.WayPasskey && v.passkeys != nil {
+		var err error
+		if content.Passkey, err = v.stepUpAsk(st); err != nil {
+			return err
+		}
+	}
 	if change != nil {
 		change(&content)
 	}

@@ -428,7 +428,7 @@ func (s *Factors) scanHanded(r row) (h factor.Handed, err error) {
 
 // raises says by which statement a factor of each kind rises.
 var raises = map[factor.Kind]*query{
-	factor.KindTOTP: raiseTOTP, factor.KindCard: raiseCard, factor.KindBrowser: raiseBrowser, factor.KindPhone: raisePhone,
+	factor.KindTOTP: raiseTOTP, factor.KindPasskey: raisePasskey, factor.KindCard: raiseCard, factor.KindBrowser: raiseBrowser, factor.KindPhone: raisePhone,
 }
 
 // Raise is of [factor.Store]. A kind that is none of these is an error.
@@ -443,7 +443,7 @@ func (s *Factors) Raise(ctx context.Context, account string, kind factor.Kind, i
 
 // Erase is of [factor.Store].
 func (s *Factors) Erase(ctx context.Context, account string) error {
-	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, dropTOTP, dropChoice, dropRecovery, eraseHanded)
+	return s.all(ctx, account, dropCardCodes, dropCard, undeclineCard, forgetBrowsers, dropPhone, dropTOTP, dropPasskeys, dropOffers, dropChoice, dropRecovery, eraseHanded)
 }
 
 var (

@@ -57,6 +57,7 @@ func fill(t *testing.T, db *store.DB) {
 		db.Approvals().Ask(ctx, approval.Request{ID: "approval", Args: map[string]identity.Secret{"canary-name": "canary-value"}, Asked: began}),
 		db.Factors().PutPhone(ctx, factor.Phone{ID: "phone", Account: a.ID, Number: changed.Details.Phone, Bound: began}),
 		db.Factors().PutTOTP(ctx, factor.TOTP{ID: "totp", Account: a.ID, Seed: "CANARYSEED", Bound: began}),
+		db.Factors().AddPasskey(ctx, factor.Passkey{ID: "passkey", Account: a.ID, Credential: []byte("canary-credential"), Handle: "canary-handle", Record: []byte(`{"canary": "key"}`), Name: "canary-name", Bound: began}),
 		db.Passwords().SetPassword(ctx, a.ID, password.Record{PHC: "$canary-hash", Set: began}),
 		db.Attempts().BeginJourney(ctx, attempt.Journey{
 			ID: "journey", Kind: attempt.SigningUp, Browser: identity.Secret("canary-browser").Digest(), Version: 1, Started: began, Seen: began, Body: []byte("canary-typed"),

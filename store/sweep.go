@@ -30,6 +30,7 @@ func (db *DB) Sweep(ctx context.Context, now time.Time) error {
 		db.Outbox().Sweep(ctx, now.Add(-keepMessages)),
 		db.Sessions().Sweep(ctx, now.Add(-keepSessions)),
 		db.Factors().Sweep(ctx, now.Add(-factor.KnownFor), now.Add(-keepHanded)),
+		db.Factors().SweepChallenges(ctx, now.Add(-keepInFlight)),
 		db.Approvals().Sweep(ctx, now.Add(-keepInFlight)),
 		db.Register().Sweep(ctx, now.Add(-generationGrace)),
 	)

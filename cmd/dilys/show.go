@@ -97,6 +97,7 @@ type standings struct {
 	account.Account
 	password password.Record // zero: none
 	factors  attempt.Factors
+	passkeys []factor.Passkey
 	browsers []factor.Browser
 	letIn    factor.Recovery // zero: none
 	changes  []account.Change
@@ -115,7 +116,7 @@ const (
 // learn reads how the account stands.
 func learn(ctx context.Context, r *service.Records, a account.Account, now time.Time) (standings, error) {
 	k := standings{Account: a}
-	var errs [9]error
+	var errs [10]error
 	k.password, errs[0] = r.DB.Passwords().Password(ctx, a.ID)
 	k.factors, errs[1] = attempt.FactorsOf(ctx, r.Factors, a.ID)
 	k.browsers, errs[2] = r.Factors.List(ctx, a.ID)
@@ -125,6 +126,7 @@ func learn(ctx context.Context, r *service.Records, a account.Account, now time.
 	k.locks, errs[6] = attempt.Locks(ctx, r.Limits, a, k.browsers)
 	k.sessions, errs[7] = r.Sessions.List(ctx, a.ID)
 	k.refused, errs[8] = r.DB.Audit().EventsOf(ctx, a.ID, lastEvents)
+	k.passkeys, errs[9] = r.Factors.Passkeys(ctx, a.ID)
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, identity.ErrNotFound) { // that there is none is what is shown
 			return k, err
@@ -212,6 +214,9 @@ func (k standings) showFactors(p *page, now time.Time) {
 	if phone := k.factors.Phone; phone.ID != "" {
 		p.line("phone", "%s, bound %s%s%s", phone.Level, moment(phone.Bound), held(phone.Bound), switchedOff(phone.Off))
 	}
+	several(p, "passkey", k.passkeys, func(key factor.Passkey) string {
+		return fmt.Sprintf("%s, made %s%s%s", key.Level, moment(key.Bound), held(key.Bound), switchedOff(key.Off))
+	})
 	switch card := k.factors.Card; {
 	case card.ID != "":
 		p.line("card", "%s, made %s%s, %d codes left", card.Level, moment(card.Made), held(card.Made), card.Left)

@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -77,6 +78,8 @@ type tab struct {
 	size  size
 	bare  bool // the page's scripts are turned off
 
+	device webauthn.AuthenticatorID // with passkeys; empty: none
+
 	mu     sync.Mutex
 	faults []string // what the console said: scripts that broke, things the CSP kept out
 }
@@ -130,6 +133,9 @@ func (b *tab) hear(event any) {
 		}
 	case *runtime.EventExceptionThrown:
 		fault = e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			fault += " " + e.ExceptionDetails.Exception.Description
+		}
 	}
 	if fault == "" {
 		return

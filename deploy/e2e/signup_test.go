@@ -37,9 +37,17 @@ func TestSignUp(t *testing.T) {
 	}
 }
 
-// on waits for a page by its path, and judges and pictures it.
+// offerPath is the page that offers a passkey after a login.
+const offerPath = "/account/passkeys/offer"
+
+// on waits for a page by its path, and judges and pictures it. Whoever is offered a
+// passkey on the way says "Not now".
 func (b *tab) on(path, lang string) {
 	b.t.Helper()
+	b.awaits(`[`+quote(path)+`, `+quote(offerPath)+`].includes(location.pathname)`, "the page "+path)
+	if path != offerPath && evaluate[bool](b, `location.pathname === `+quote(offerPath)) {
+		evaluate[bool](b, `(setTimeout(() => document.querySelector('main [name="choice"][value="later"]').form.querySelector("button").click(), 0), true)`)
+	}
 	b.awaits(`location.pathname === `+quote(path), "the page "+path)
 	b.checkAccessible(path)
 	b.checkReflow(path)

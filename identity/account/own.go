@@ -167,15 +167,14 @@ func (r *Accounts) EndAll(ctx context.Context, id string, epoch int64) error {
 	return r.store.RaiseEpoch(ctx, id)
 }
 
-// Remember keeps when an own account was logged in to last, and the language.
+// Remember keeps when an account was logged in to last by a factor of its own, and the
+// language. A provider's link stays as it is: it was not asked.
 func (r *Accounts) Remember(ctx context.Context, a Account, language string) (Account, error) {
-	l, own := a.Own()
-	if !own {
-		return a, errors.New("remember: wanted an account that signed up here")
-	}
-	l.Last = r.now()
-	if err := r.store.UpdateLink(ctx, a.ID, l); err != nil {
-		return a, err
+	if l, own := a.Own(); own {
+		l.Last = r.now()
+		if err := r.store.UpdateLink(ctx, a.ID, l); err != nil {
+			return a, err
+		}
 	}
 	if language == "" || language == a.Language {
 		return a, nil

@@ -166,6 +166,9 @@ type Options struct {
 	Limits   session.Limits // of an ordinary session
 	Now      func() time.Time
 
+	// What each provider allows, by its id; none: nothing.
+	Providers map[string]ProviderRules
+
 	// What patients without a provider need; zero where nobody can sign up.
 	Own Own
 }
@@ -183,19 +186,20 @@ type Own struct {
 
 // Attempts does the acts on attempts.
 type Attempts struct {
-	store    Store
-	journeys JourneyStore
-	accounts *account.Accounts
-	sessions *session.Sessions
-	ledger   *audit.Ledger
-	limits   session.Limits
-	now      func() time.Time
-	own      Own
+	store     Store
+	journeys  JourneyStore
+	accounts  *account.Accounts
+	sessions  *session.Sessions
+	ledger    *audit.Ledger
+	limits    session.Limits
+	now       func() time.Time
+	providers map[string]ProviderRules
+	own       Own
 }
 
 // New returns the room over its stores.
 func New(o Options) *Attempts {
-	return &Attempts{o.Store, o.Journeys, o.Accounts, o.Sessions, o.Ledger, o.Limits, o.Now, o.Own}
+	return &Attempts{o.Store, o.Journeys, o.Accounts, o.Sessions, o.Ledger, o.Limits, o.Now, o.Providers, o.Own}
 }
 
 // Start begins an attempt. state is the secret that the provider gives back, and

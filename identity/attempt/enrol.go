@@ -41,10 +41,22 @@ func (r *Attempts) FactorDemand(ctx context.Context, account string) (Demand, er
 	if err != nil {
 		return nil, err
 	}
-	both, now := len(f.Ways()) > 0 || f.Stopped(), r.now()
+	keys, err := r.passkeys(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	both, now := len(f.Ways()) > 0 || f.Stopped() || len(keys) > 0, r.now()
 	return func(a identity.Assessment) bool {
 		return a.Fresh(freshEnough, now) && (a.Trust.C.Strong() || !both)
 	}, nil
+}
+
+// passkeys returns those of the account: none, where there is no room that keeps any.
+func (r *Attempts) passkeys(ctx context.Context, account string) ([]factor.Passkey, error) {
+	if r.own.Factors == nil {
+		return nil, nil
+	}
+	return r.own.Factors.Passkeys(ctx, account)
 }
 
 // mayChange returns [ErrStale] or [ErrHeld] unless the session may change the

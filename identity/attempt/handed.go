@@ -3,6 +3,7 @@ package attempt
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
@@ -118,6 +119,11 @@ func (r *Attempts) raiseFactors(ctx context.Context, s session.Session, level id
 			return err
 		}
 	}
+	if at := s.Evidence.Own.Passkey.At; !at.IsZero() {
+		if err := r.raisePasskeys(ctx, s.Account, at, level); err != nil {
+			return err
+		}
+	}
 	if s.Evidence.Own.Possession.At.IsZero() {
 		return nil
 	}
@@ -136,6 +142,20 @@ func (r *Attempts) raiseFactors(ctx context.Context, s session.Session, level id
 		}
 		if err := r.own.Factors.Raise(ctx, s.Account, level, would.factor); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// raisePasskeys raises the passkey that was used at that instant, and no other.
+func (r *Attempts) raisePasskeys(ctx context.Context, account string, used time.Time, level identity.Proofing) error {
+	keys, err := r.passkeys(ctx, account)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Used.Equal(used.Truncate(time.Microsecond)) {
+			return r.own.Factors.Raise(ctx, account, level, k.Factor())
 		}
 	}
 	return nil

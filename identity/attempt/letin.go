@@ -134,7 +134,7 @@ func (r *Attempts) letInAnew(ctx context.Context, acc account.Account, record pa
 		return Login{}, err
 	}
 	at := r.now().UTC()
-	own := ownStanding(acc)
+	own := r.standing(acc)
 	own.Password = identity.Use{Level: record.Level, At: at, Held: acc.Held(at)}
 	own.Possession, own.Means = identity.Use{At: at, Held: acc.Held(at)}, identity.MeansRecovery
 	e := audit.Event{Actor: audit.Patient}

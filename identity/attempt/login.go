@@ -202,7 +202,7 @@ func (r *Attempts) afterPassword(ctx context.Context, c Credentials, a Attempt, 
 	if !c.Fresh {
 		remembered, err := r.own.Factors.Remembers(ctx, g.account.ID, a.Browser)
 		if err == nil {
-			return r.finish(ctx, s, proof{remembered.Factor(), identity.MeansBrowser}, false, seat)
+			return r.finish(ctx, s, proof{factor: remembered.Factor(), means: identity.MeansBrowser}, false, seat)
 		}
 		if !errors.Is(err, identity.ErrNotFound) {
 			return Login{}, err
@@ -349,9 +349,15 @@ func (r *Attempts) finish(ctx context.Context, s SecondStep, proved proof, remem
 				return err
 			}
 		}
-		own := ownStanding(acc)
-		own.Password = identity.Use{Level: s.Level, At: s.At, Held: acc.Held(s.Set)}
-		own.Possession, own.Means = proved.use(acc, at), proved.means
+		own := r.standing(acc)
+		if proved.key != nil {
+			if own.Passkey, err = r.useKey(ctx, *proved.key, acc, at); err != nil {
+				return err
+			}
+		} else {
+			own.Password = identity.Use{Level: s.Level, At: s.At, Held: acc.Held(s.Set)}
+			own.Possession, own.Means = proved.use(acc, at), proved.means
+		}
 		if login, err = r.seat(ctx, s.Trip, acc, identity.Evidence{Own: own}, seat, e); err != nil {
 			return err
 		}

@@ -24,12 +24,13 @@ const (
 )
 
 // stepUpWays is every way, the least trouble first.
-var stepUpWays = append(slices.Clone(secondFactors), WayProvider, WayPassword)
+var stepUpWays = slices.Concat(Ways{WayPasskey}, secondFactors, Ways{WayProvider, WayPassword})
 
 // Offer is a way that an account has, with what it would prove at that instant.
 type Offer struct {
 	Way      Way
 	Provider string // of WayProvider: its id
+	Passkey  string // of WayPasskey: which
 	Proves   identity.Evidence
 }
 
@@ -42,6 +43,10 @@ func (o Offer) Onto(e identity.Evidence) identity.Evidence {
 	e.Frozen = o.Proves.Frozen
 	if e.Own.IsZero() || o.Proves.Own.Level < e.Own.Level { // what rose elsewhere is not this session's
 		e.Own.Level, e.Own.Basis, e.Own.Lapses = o.Proves.Own.Level, o.Proves.Own.Basis, o.Proves.Own.Lapses
+	}
+	if o.Way == WayPasskey {
+		e.Own.Passkey = o.Proves.Own.Passkey
+		return e
 	}
 	e.Own.Possession, e.Own.Means = o.Proves.Own.Possession, o.Proves.Own.Means
 	return e
@@ -104,8 +109,11 @@ func (r *Attempts) ownOffers(ctx context.Context, acc account.Account) ([]Offer,
 		return nil, nil
 	}
 	now := r.now().UTC()
-	standing := ownStanding(acc)
-	var all []Offer
+	standing := r.standing(acc)
+	all, err := r.passkeyOffers(ctx, acc)
+	if err != nil {
+		return nil, err
+	}
 	f, err := r.Factors(ctx, acc.ID)
 	if err != nil {
 		return nil, err
@@ -130,10 +138,13 @@ func (r *Attempts) withPassword(ctx context.Context, acc account.Account, all []
 		return nil, err
 	}
 	use := identity.Use{Level: record.Level, At: r.now().UTC(), Held: acc.Held(record.Set)}
-	alone := ownStanding(acc)
+	alone := r.standing(acc)
 	alone.Password = use
 	whole := []Offer{{Way: WayPassword, Proves: identity.Evidence{Own: alone}}}
 	for _, o := range all {
+		if o.Way == WayPasskey { // it is whole by itself
+			continue
+		}
 		o.Way, o.Proves.Own.Password = WayPassword, use
 		whole = append(whole, o)
 	}
@@ -141,12 +152,6 @@ func (r *Attempts) withPassword(ctx context.Context, acc account.Account, all []
 		whole = whole[1:]
 	}
 	return append(all, whole...), nil
-}
-
-// ownStanding is what an account's own evidence holds.
-func ownStanding(acc account.Account) identity.Own {
-	link, _ := acc.Own()
-	return identity.Own{Level: link.Level, Basis: link.Basis}
 }
 
 // stepBody is what is sealed of a step-up under way.
@@ -227,8 +232,15 @@ func (r *Attempts) stepUp(ctx context.Context, seat Seat, w Way, proved proof) (
 		if err != nil {
 			return err
 		}
-		added := ownStanding(acc)
-		added.Possession, added.Means = proved.use(acc, at), proved.means
+		added := r.standing(acc)
+		if proved.key != nil {
+			added.Passkey, err = r.useKey(ctx, *proved.key, acc, at)
+			if err != nil {
+				return err
+			}
+		} else {
+			added.Possession, added.Means = proved.use(acc, at), proved.means
+		}
 		offer := Offer{Way: w, Proves: identity.Evidence{Own: added, Frozen: acc.Frozen()}}
 		secret, s, err := r.sessions.Raise(ctx, *now.Session, seat.Secret, offer.Onto(now.Session.Evidence))
 		login = Login{Secret: secret, Session: s}

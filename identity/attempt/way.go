@@ -20,6 +20,9 @@ const (
 	WayPhone Way = "phone" // a code texted to the registered phone
 	WayCard  Way = "card"  // a code of the printed card
 
+	// WayPasskey is a passkey, which is both factors in one.
+	WayPasskey Way = "passkey"
+
 	// A code by e-mail, where the operator wants one asked for of patients who have
 	// nothing else. It guards a password that was stolen, and is no second factor:
 	// whoever has the mailbox can have the password too (NIST SP 800-63B-4
@@ -74,11 +77,11 @@ func (f Factors) Ways() Ways {
 func (f Factors) proof(way Way) proof {
 	switch way {
 	case WayApp:
-		return proof{f.App.Factor(), identity.MeansTOTP}
+		return proof{factor: f.App.Factor(), means: identity.MeansTOTP}
 	case WayPhone:
-		return proof{f.Phone.Factor(), identity.MeansText}
+		return proof{factor: f.Phone.Factor(), means: identity.MeansText}
 	case WayCard:
-		return proof{factor.Factor{Kind: factor.KindCard, ID: f.Card.ID, Level: f.Card.Level, Bound: f.Card.Made}, identity.MeansCard}
+		return proof{factor: factor.Factor{Kind: factor.KindCard, ID: f.Card.ID, Level: f.Card.Level, Bound: f.Card.Made}, means: identity.MeansCard}
 	}
 	return proof{}
 }
@@ -127,6 +130,7 @@ type ask struct {
 type proof struct {
 	factor factor.Factor
 	means  identity.Means
+	key    *KeyProof // of a passkey, in the place of means; nil: it was none
 }
 
 // bond returns what a code that is sent to the account's phone or address is bound
@@ -181,10 +185,10 @@ func (r *Attempts) tryWay(ctx context.Context, k ask, way Way, typed identity.Se
 	switch way {
 	case WayApp:
 		app, err := r.own.Factors.SpendTOTP(ctx, k.account, typed)
-		return proof{app, identity.MeansTOTP}, wrong(err)
+		return proof{factor: app, means: identity.MeansTOTP}, wrong(err)
 	case WayCard:
 		card, err := r.own.Factors.SpendCard(ctx, k.account, typed)
-		return proof{card, identity.MeansCard}, wrong(err)
+		return proof{factor: card, means: identity.MeansCard}, wrong(err)
 	case WayPhone, WayEmail:
 		bond, phone, err := r.bond(ctx, k, way)
 		if err != nil {
@@ -194,9 +198,9 @@ func (r *Attempts) tryWay(ctx context.Context, k ask, way Way, typed identity.Se
 		if way == WayEmail {
 			return proof{}, err
 		}
-		return proof{phone.Factor(), identity.MeansText}, err
+		return proof{factor: phone.Factor(), means: identity.MeansText}, err
 	case WayRecovery:
-		return proof{factor.Factor{Kind: factor.KindRecovery, Account: k.account}, identity.MeansRecovery}, r.tryLetIn(ctx, k.account, typed)
+		return proof{factor: factor.Factor{Kind: factor.KindRecovery, Account: k.account}, means: identity.MeansRecovery}, r.tryLetIn(ctx, k.account, typed)
 	}
 	return proof{}, identity.ErrNotFound
 }

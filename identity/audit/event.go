@@ -69,6 +69,9 @@ const (
 	TOTPBound         Kind = "totp.bound"         // an authenticator app came, or took the place of another
 	TOTPDropped       Kind = "totp.dropped"       // it was taken from the account
 	TOTPOff           Kind = "totp.off"           // too many wrong codes in a row
+	PasskeyBound      Kind = "passkey.bound"      // a passkey was made
+	PasskeyDropped    Kind = "passkey.dropped"    // it was taken from the account
+	PasskeyOff        Kind = "passkey.off"        // its counter went back: there are two of it
 	FactorChosen      Kind = "factor.chosen"      // the patient said which is asked for first; Fields names it
 	FactorRaised      Kind = "factor.raised"      // what opened a session carries its level from now on
 	ActivationIssued  Kind = "activation.issued"  // staff were given a code to hand over

@@ -22,6 +22,7 @@ type Held struct {
 	Phone    factor.Phone     // zero: none
 	App      factor.TOTP      // zero: none
 	Card     factor.CardState // zero: none
+	Passkeys []factor.Passkey
 	Browsers []factor.Browser
 	Sessions []session.Session
 	Changes  []account.Change // that wait
@@ -36,6 +37,7 @@ type Dossier struct {
 	State    string    `json:"state"`
 	Created  time.Time `json:"created"`
 	Language string    `json:"locale,omitempty"`
+	Quiet    bool      `json:"quiet,omitempty"` // no messages that were not asked for
 	Closes   time.Time `json:"closes,omitzero"`
 	Sources  []Source  `json:"details"`
 	Factors  []Factor  `json:"factors"`
@@ -70,6 +72,9 @@ type Factor struct {
 	Level string    `json:"level"`
 	Bound time.Time `json:"bound"`
 	Left  int       `json:"codes_left,omitempty"` // of a card
+	Name  string    `json:"name,omitempty"`       // of a passkey
+	Model string    `json:"aaguid,omitempty"`
+	Used  time.Time `json:"last_used,omitzero"`
 	Off   bool      `json:"off,omitempty"`
 }
 
@@ -111,7 +116,7 @@ type Event struct {
 func Of(h Held, at time.Time) Dossier {
 	a := h.Account
 	d := Dossier{
-		Made: at, Subject: a.ID, State: string(a.State), Created: a.Created, Language: a.Language, Closes: a.Closes,
+		Made: at, Subject: a.ID, State: string(a.State), Created: a.Created, Language: a.Language, Quiet: a.Quiet, Closes: a.Closes,
 		Sources: []Source{}, Factors: []Factor{}, Browsers: []Browser{}, Sessions: []Session{}, Changes: []Change{}, Events: []Event{},
 	}
 	for _, l := range a.Links {
@@ -156,6 +161,9 @@ func factorsOf(h Held, all []Factor) []Factor {
 	}
 	if h.Card.ID != "" {
 		all = append(all, Factor{Kind: string(factor.KindCard), Level: h.Card.Level.String(), Bound: h.Card.Made, Left: h.Card.Left})
+	}
+	for _, k := range h.Passkeys {
+		all = append(all, Factor{Kind: string(factor.KindPasskey), Level: k.Level.String(), Bound: k.Bound, Off: k.Off, Name: k.Name, Model: k.AAGUID, Used: k.Used})
 	}
 	return all
 }

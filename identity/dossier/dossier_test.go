@@ -38,8 +38,9 @@ func TestADossierHasWhatIsKeptAndNoSecret(t *testing.T) {
 		Account: account.Account{ID: "example-id", State: account.Active, Created: at, Links: []account.Link{
 			{Provider: account.Own, Issuer: account.Own, Subject: "prawf@example.com", Level: identity.P9, Basis: identity.BasisDocuments, Details: details(t)},
 		}},
-		App:  factor.TOTP{ID: "app", Seed: "GEZDGNBVGY3TQOJQ", Level: identity.P5, Bound: at},
-		Card: factor.CardState{ID: "card", Left: 7, Made: at},
+		Passkeys: []factor.Passkey{{ID: "key", Credential: []byte("CREDENTIAL"), Handle: "HANDLE", Record: []byte("RECORD"), Name: "Fy ffôn", Level: identity.P5, Bound: at}},
+		App:      factor.TOTP{ID: "app", Seed: "GEZDGNBVGY3TQOJQ", Level: identity.P5, Bound: at},
+		Card:     factor.CardState{ID: "card", Left: 7, Made: at},
 		Events: []audit.Event{
 			{At: at, Kind: audit.AccountLookedUp, Result: audit.OK, Actor: "operator:gwenno", Reason: "rang about a letter"},
 			{At: at, Kind: audit.CodeIssued, Result: audit.OK, Actor: audit.Patient, Portal: "my-health", Cause: "P5.Cp.Cd", Session: "a-handle"},

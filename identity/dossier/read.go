@@ -39,6 +39,7 @@ func (r Rooms) Read(ctx context.Context, id string) (h Held, err error) {
 	read(func() (err error) { h.Phone, err = r.Factors.Phone(ctx, id); return missing(err) })
 	read(func() (err error) { h.App, err = r.Factors.TOTP(ctx, id); return missing(err) })
 	read(func() (err error) { h.Card, err = r.Factors.Card(ctx, id); return err })
+	read(func() (err error) { h.Passkeys, err = r.Factors.Passkeys(ctx, id); return err })
 	read(func() (err error) { h.Browsers, err = r.Factors.List(ctx, id); return err })
 	read(func() (err error) { h.Sessions, err = r.Sessions.List(ctx, id); return err })
 	read(func() (err error) { h.Changes, err = r.Accounts.Waiting(ctx, h.Account); return err })

@@ -1,5 +1,5 @@
 // Package factor owns what opens an account beside its password, and the level
-// that each of these carries: the authenticator app, the card of one-time codes, the
+// that each of these carries: the authenticator app, passkeys, the card of one-time codes, the
 // browsers that are known and remembered, the phone that codes are sent to. It also
 // owns the codes that staff hand over on paper, which raise a level.
 //
@@ -62,6 +62,7 @@ type Store interface {
 	CardStore
 	BrowserStore
 	PhoneStore
+	PasskeyStore
 	HandedStore
 	RecoveryStore
 	// Raise sets the level of the account's factor of that kind and id, if that

@@ -40,6 +40,9 @@ const (
 	ProviderLinked      Kind = "provider-linked"       // a provider's login became a way into the account
 	ProviderUnlinked    Kind = "provider-unlinked"     // and is so no longer
 	QuietOn             Kind = "quiet-on"              // the patient wants no messages that they don't ask for
+	PasskeyAdded        Kind = "passkey-added"         // a passkey was made
+	PasskeyRemoved      Kind = "passkey-removed"       // it was taken from the account
+	PasskeyOff          Kind = "passkey-off"           // there are two of it: it opens nothing any more
 	FactorOff           Kind = "factor-off"            // too many wrong codes at a phone or an app, which opens nothing any more
 	Closing             Kind = "closing"               // the account closes in 14 days, as its patient asked
 	Closed              Kind = "closed"                // it is closed, and what was kept is erased
@@ -89,6 +92,9 @@ var shapes = map[Kind]shape{
 	ProviderLinked:      {nil, either},
 	ProviderUnlinked:    {nil, either},
 	QuietOn:             {nil, byEmail},
+	PasskeyAdded:        {nil, byEmail},
+	PasskeyRemoved:      {nil, byEmail},
+	PasskeyOff:          {nil, byEmail},
 	FactorOff:           {nil, byEmail},
 	Closing:             {nil, either},
 	Closed:              {nil, either},

@@ -97,7 +97,7 @@ func chosenTexts() []string {
 	for _, k := range ofAddresses {
 		keys = append(keys, Event{Kind: k, Phone: true}.Key())
 	}
-	for _, kind := range []factor.Kind{factor.KindPhone, factor.KindTOTP, factor.KindCard} {
+	for _, kind := range []factor.Kind{factor.KindPhone, factor.KindTOTP, factor.KindCard, factor.KindPasskey} {
 		keys = append(keys, Export{}.FactorKey(string(kind)))
 	}
 	for _, p := range []identity.Proofing{identity.P0, identity.P5, identity.P9} {
@@ -123,6 +123,15 @@ func chosenTexts() []string {
 	for k, second := range variants {
 		keys = append(keys, Refusal{Kind: k}.key(second.without))
 	}
+	for _, why := range passkeyFaults {
+		keys = append(keys, PasskeyFailed{Why: why}.Key())
+	}
+	for _, name := range passkeyErrors {
+		keys = append(keys, PasskeyAsk{Makes: true}.ErrorKey(name))
+	}
+	for _, saved := range []PasskeySaved{PasskeyAdded, PasskeyRenamed, PasskeyGone} {
+		keys = append(keys, Passkeys{Saved: saved}.SavedKey())
+	}
 	for _, o := range outcomes {
 		for _, part := range []string{"title", "text"} {
 			keys = append(keys, SignedUp{Outcome: o}.Key(part))
@@ -140,5 +149,5 @@ func chosenTexts() []string {
 		"login-email.title", "step-up.title", "step-up.none-title", "activity.title", "activity.login.provider", "not-me.title", "linkage.title", "let-in.title", "leave.title", "leave.done-title", "export.title", "regained.title", "regained.wait-title", "not-me.done-title", "recover.title", "recover-sent.title", "recover-link.title", "recover-help.title", "recover-done.title",
 		"forgotten-email.title", "forgotten-email-sent.title", "contact.email-title", "contact.phone-title", "contact.first-title",
 		"held.email-title", "held.phone-title", "held.first-title", "cancel.title", "cancel.done-title", "cancel.gone-title",
-		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title", "link-start.title", "paused.title", "nhs-login-help.title", "quiet.title", "away.title", "unlink.title", "unlink.done-title")
+		"not-mine.number-title", "not-mine.record-title", "not-mine.done-title", "link-start.title", "passkeys.title", "passkey-offer.title", "passkey-remove.title", "passkey-failed.title", "reprove.title", "paused.title", "nhs-login-help.title", "quiet.title", "away.title", "unlink.title", "unlink.done-title")
 }

@@ -22,6 +22,7 @@ type Account struct {
 	Moved       bool              // the register says that the patient is registered elsewhere by now
 	Closes      time.Time         // when the account is deleted, as its patient asked; zero: not asked
 	ExportURL   string            // where everything that is kept is shown; empty: not offered
+	PasskeysURL string            // where passkeys are made and kept; empty: not offered
 	QuietURL    string            // where it is kept from whoever sees messages or screen; empty: not offered
 	LinksURL    string            // where the ways to log in are shown, and more are linked; empty: not offered
 	LeaveURL    string            // where the account is deleted; empty: not offered

@@ -40,7 +40,7 @@ var tellings = slices.Concat(ofAddresses, []audit.Kind{
 	audit.PasswordChanged, audit.DetailsRefreshed, audit.AccountDisabled, audit.AccountEnabled, audit.AccountSignedOut, audit.AccountLookedUp,
 	audit.AccountAlarmed, audit.RecordFrozen, audit.CloseAsked, audit.CloseStopped, audit.AccountExported, audit.AccountRecovered, audit.RecoveryIssued, audit.CodeIssued, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
 	audit.BrowserRemembered, audit.BrowserForgotten, audit.PhoneBound, audit.PhoneDropped, audit.PhoneOff, audit.ActivationSpent,
-	audit.TOTPBound, audit.TOTPDropped, audit.TOTPOff, audit.FactorChosen, audit.ProviderLinked, audit.ProviderUnlinked, audit.QuietOn, audit.QuietOff,
+	audit.PasskeyBound, audit.PasskeyDropped, audit.PasskeyOff, audit.TOTPBound, audit.TOTPDropped, audit.TOTPOff, audit.FactorChosen, audit.ProviderLinked, audit.ProviderUnlinked, audit.QuietOn, audit.QuietOff,
 })
 
 // Tells reports whether an event of that kind is told to the patient.

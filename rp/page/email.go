@@ -20,8 +20,11 @@ type LoginEmail struct {
 	ForgotURL   string // which e-mail it was; empty: /recover/email
 	Action      string // empty: /login/email
 	Back        string
+	Passkey     *PasskeyAsk // which the browser offers as it fills the address in; nil: none
 	Faults      []Fault
 }
+
+func (p LoginEmail) keyed() bool { return p.Passkey != nil }
 
 func (LoginEmail) template() string { return "login-email" }
 

@@ -40,7 +40,7 @@ var faultKeys = []string{
 	"fault.card-code", "fault.card-code-empty", "fault.app-code", "fault.way",
 	"fault.handed-empty", "fault.handed-wrong", "fault.handed-expired", "fault.handed-spent", "fault.handed-conflict",
 	"fault.password-empty", "fault.password-too-short", "fault.password-too-long", "fault.password-common", "fault.password-context",
-	"fault.recovery-code", "fault.why", "fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
+	"fault.recovery-code", "fault.why", "fault.passkey-name", "fault.gp-account-id", "fault.gp-linkage-key", "fault.linkage",
 	"fault.credentials", FaultLocked, "fault.busy",
 }
 

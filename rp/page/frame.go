@@ -77,6 +77,12 @@ func (s scene) ButtonLogo(id string) string { return s.Site.logos[id] }
 // HasNHSLogin reports whether patients can continue with NHS login here.
 func (s scene) HasNHSLogin() bool { return slices.ContainsFunc(s.Site.Providers, Provider.IsNHSLogin) }
 
+// Keyed reports whether the page has something to ask of passkeys.
+func (s scene) Keyed() bool {
+	k, ok := s.Page.(interface{ keyed() bool })
+	return ok && k.keyed()
+}
+
 // RealAssets reports whether the style of nhsuk-frontend is there.
 func (s scene) RealAssets() bool { return s.Site.assets.real }
 

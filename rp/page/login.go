@@ -15,7 +15,10 @@ type Login struct {
 	Shared    bool             // the patient said that the device is not theirs
 	EmailURL  string           // where those log in who signed up here; empty: not offered
 	SignUpURL string           // where they sign up; empty: not offered
+	Passkey   *PasskeyAsk      // by which those log in who have one; nil: nobody has
 }
+
+func (l Login) keyed() bool { return l.Passkey != nil }
 
 // ProviderButton is a button that leads to a provider by way of /login/{id}.
 type ProviderButton struct {

@@ -150,6 +150,9 @@ func newSite(o Options) (*site, error) {
 // first.
 func (p *Pages) Languages() []string { return slices.Clone(p.site.Languages) }
 
+// OrganisationName returns the organisation's name in that language.
+func (p *Pages) OrganisationName(lang string) string { return p.site.Organisation.Name.In(lang) }
+
 // Asset looks up the file behind a path such as /assets/1f2e3d4c/dilys.css.
 // immutable says that this path will never mean other bytes, so that a browser may
 // keep it for a year; a path from another version of this program is answered

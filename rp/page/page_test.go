@@ -393,6 +393,8 @@ func TestHostileValuesAreText(t *testing.T) {
 		"forgotten": page.ForgottenEmail{Phone: hostile},
 		"contact":   page.ContactChange{Typed: hostile},
 		"not-mine":  page.NotMine{Done: true, Reference: hostile},
+		"passkeys":  page.Passkeys{Keys: []page.Passkey{{ID: hostile, Name: hostile, AAGUID: hostile}}, Make: &page.PasskeyAsk{Options: hostile, Action: script, Makes: true}, StepUpURL: script, Signal: hostile},
+		"key-offer": page.PasskeyOffer{Make: &page.PasskeyAsk{Options: hostile, Action: script}, To: script},
 		"links":     page.Links{New: words, Linked: []page.Linked{{Provider: p}}, Others: []page.Provider{p}, TwoStepURL: script},
 		"link":      page.LinkStart{Provider: p, URL: script},
 		"unlink":    page.Unlink{Provider: p},

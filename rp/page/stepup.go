@@ -13,6 +13,7 @@ type StepUpWay string
 // The ways. The zero value is none: no proof that the patient can give now would be
 // enough.
 const (
+	StepUpPasskey  StepUpWay = "passkey"
 	StepUpApp      StepUpWay = "totp"
 	StepUpPhone    StepUpWay = "phone"
 	StepUpCard     StepUpWay = "card"
@@ -20,7 +21,7 @@ const (
 	StepUpPassword StepUpWay = "password"
 )
 
-var stepUpWays = []StepUpWay{StepUpApp, StepUpPhone, StepUpCard, StepUpProvider, StepUpPassword}
+var stepUpWays = []StepUpWay{StepUpPasskey, StepUpApp, StepUpPhone, StepUpCard, StepUpProvider, StepUpPassword}
 
 // StepUp asks a patient who is logged in for one proof more, says why, and offers the
 // other ways.
@@ -33,6 +34,8 @@ type StepUp struct {
 	Others   []StepUpWay // in their order
 	Provider Provider    // of StepUpProvider
 	SignedBy Words       // who proved the patient in this session, for its reasons; may be empty
+
+	Passkey *PasskeyAsk // of StepUpPasskey
 
 	Stale   bool // strong enough, and too long ago
 	Reasons []identity.Reason
@@ -47,6 +50,8 @@ type StepUp struct {
 
 // stepUpAt is the page's own address.
 const stepUpAt = "/step-up"
+
+func (p StepUp) keyed() bool { return p.Passkey != nil }
 
 func (StepUp) template() string { return "step-up" }
 

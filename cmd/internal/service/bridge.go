@@ -104,6 +104,36 @@ func (p Provider) reachable() []identity.Trust {
 	return all
 }
 
+// rules are what each provider allows of those whom it proved.
+func (c *Config) rules() map[string]attempt.ProviderRules {
+	all := map[string]attempt.ProviderRules{}
+	for _, p := range c.Providers {
+		all[p.ID] = attempt.ProviderRules{Passkeys: p.Passkeys, Reprove: p.Reprove, TrustLasts: p.TrustLasts}
+	}
+	return all
+}
+
+// passkeyVectors are what passkeys may reach: those of patients who signed up here, and
+// of providers that allow them.
+func (c *Config) passkeyVectors() []identity.Trust {
+	var all []identity.Trust
+	add := func(p identity.Proofing) { all = append(all, identity.Trust{P: p, C: identity.Cm}) }
+	if c.SignUp.Enabled {
+		for _, p := range []identity.Proofing{identity.P9, identity.P5, identity.P0} {
+			add(p)
+		}
+		return all
+	}
+	for _, p := range c.Providers {
+		for _, t := range p.reachable() {
+			if p.Passkeys {
+				add(t.P)
+			}
+		}
+	}
+	return all
+}
+
 func (c *Config) provider(p Provider) provider.Config {
 	return provider.Config{
 		ID: p.ID, Kind: p.Kind, Issuer: p.Issuer, ClientID: p.ClientID, Key: p.ClientKey, Secret: p.ClientSecret,

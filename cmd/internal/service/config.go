@@ -178,6 +178,10 @@ type Provider struct {
 	IDTokenAlgs  []token.Alg
 	SettingsURL  string // where its patients mend their details; empty: not shown
 	ButtonLogo   []byte // nil: none
+
+	Passkeys   bool          // its patients may come back with a passkey …
+	Reprove    time.Duration // … for that long after their last login there
+	TrustLasts time.Duration // how long its proof serves the account's own factors after that
 }
 
 // LowerProof is who answers for a door that opens below P9.

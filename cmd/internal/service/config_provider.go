@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
@@ -48,11 +49,14 @@ func (r *reading) provider(m *mapping, taken []string) Provider {
 		m.ask("name", "client_key", "client_secret_file", "kid", "signing_alg", "trust", "trust_map", "scopes", "id_token_algs", "settings_url")
 	}
 	p.ButtonLogo = m.at("button_logo").imageFile()
-	m.later("passkeys", "has no passkeys", "false")
-	m.later("reprove", "has no passkeys: a provider is asked at every login")
-	m.later("trust_lasts", "gives a provider's patients no factors of their own that could last")
+	p.Passkeys = m.at("passkeys").or("false").flag()
+	p.Reprove = m.at("reprove").or("30d").span(time.Hour, longestTrust)
+	p.TrustLasts = m.at("trust_lasts").or("90d").span(time.Hour, longestTrust)
 	return p
 }
+
+// longestTrust is the longest that a provider's proof may serve without its being asked.
+const longestTrust = 365 * 24 * time.Hour
 
 func (r *reading) providerKind(v value) string {
 	const wanted = "nhs-login or oidc, the kinds that this version knows"

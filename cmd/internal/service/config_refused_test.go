@@ -436,17 +436,17 @@ var refused = map[string]refusedRow{
 		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    name: {en: NHS, cy: GIG}"},
 		"17:11: providers[0].name: wanted nothing, as the button and name of NHS login follow its own rules, got a value",
 	},
-	"passkeys, to come": {
-		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    passkeys: true"},
-		`17:15: providers[0].passkeys: wanted false or nothing: this version has no passkeys, got "true"`,
+	"passkeys of no kind": {
+		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    passkeys: maybe"},
+		`17:15: providers[0].passkeys: wanted true or false, got "maybe"`,
 	},
-	"reprove, to come": {
-		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    reprove: 30d"},
-		"17:14: providers[0].reprove: wanted nothing: this version has no passkeys: a provider is asked at every login, got a value",
+	"a provider that is never asked again": {
+		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    reprove: 400d"},
+		`17:14: providers[0].reprove: wanted a time of 1h to 8760h, such as 90s, 30m, 12h or 30d, got "400d"`,
 	},
-	"trust_lasts, to come": {
-		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    trust_lasts: 90d"},
-		"17:18: providers[0].trust_lasts: wanted nothing: this version gives a provider's patients no factors of their own that could last, got a value",
+	"a proof that lasts no time": {
+		edit{"client_key: rsa.pem": "client_key: rsa.pem\n    trust_lasts: 1m"},
+		`17:18: providers[0].trust_lasts: wanted a time of 1h to 8760h, such as 90s, 30m, 12h or 30d, got "1m"`,
 	},
 	"secret file missing": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: none"},

@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"identity/dossier":  3,
 	"rp/outside":        3,
 	"rp/provider":       4,
+	"rp/passkey":        4,
 	"rp/portal":         4,
 	"rp/page":           4,
 	"rp/register":       4,
@@ -71,6 +72,8 @@ var vendors = map[string][]string{
 	"golang.org/x/text":          {"identity/password"},
 	"github.com/ccojocar/":       {"identity/password"},
 	"github.com/pquerna/":        {"identity/factor"},
+	"github.com/go-webauthn/":    {"rp/passkey"},
+	"github.com/google/uuid":     {"rp/passkey"},
 	"github.com/boombuler/":      {"rp/page"},
 	"unsafe":                     nil,
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dilys-id/dilys/cmd/internal/hashing"
@@ -21,6 +23,7 @@ import (
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp"
 	"github.com/dilys-id/dilys/rp/page"
+	"github.com/dilys-id/dilys/rp/passkey"
 	"github.com/dilys-id/dilys/rp/portal"
 	"github.com/dilys-id/dilys/rp/provider"
 	"github.com/dilys-id/dilys/rp/register"
@@ -153,17 +156,29 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.Attempts = attempt.New(attempt.Options{
 		Store: s.DB.Attempts(), Journeys: s.DB.Attempts(), Accounts: s.Accounts, Sessions: s.Sessions, Ledger: s.Ledger,
-		Limits: s.Config.limits(), Now: s.options.Now, Own: own,
+		Limits: s.Config.limits(), Now: s.options.Now, Providers: s.Config.rules(), Own: own,
 	})
+	passkeys, err := s.passkeys(public)
+	if err != nil {
+		return err
+	}
 	s.Front = rp.New(rp.Options{
 		PublicURL: public, PlainHTTP: s.Config.InsecureLoopback, TrustedProxies: s.Config.TrustedProxies,
 		Languages: s.Config.Languages, SecurityContact: s.Config.securityContact(), OwnDoor: s.Config.ownDoor(),
 		Notice: func() page.Words { return s.Config.notice(s.options.Now()) },
 		SignUp: s.signUp(), Limits: s.networks(), Receipts: s.receipts(), ChannelOff: s.channelOff,
 		Pages: pages, Providers: doors, Portals: portals, Attempts: s.Attempts, Sessions: s.Sessions, Accounts: s.Accounts,
-		Ledger: s.Ledger, Events: s.DB.Audit(), Factors: s.Factors, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
+		Ledger: s.Ledger, Events: s.DB.Audit(), Factors: s.Factors, Passkeys: passkeys, Now: s.options.Now, Log: s.options.Log, Observe: s.meters.observe,
 	})
 	return nil
+}
+
+// passkeys are none on a host without a name: a passkey is made for a name.
+func (s *Service) passkeys(public *url.URL) (*passkey.Ceremonies, error) {
+	if net.ParseIP(public.Hostname()) != nil {
+		return nil, nil
+	}
+	return passkey.New(passkey.Options{PublicURL: public, Name: s.Config.Organisation.Name[s.Config.Languages[0]]})
 }
 
 // providers builds the provider side and what the front door says of each.
@@ -176,7 +191,7 @@ func (s *Service) providers() ([]rp.Provider, error) {
 			return nil, fmt.Errorf("provider %s: %w", c.ID, err)
 		}
 		s.Providers = append(s.Providers, p)
-		doors = append(doors, rp.Provider{Provider: p, Words: c.words(), Prompt: rp.Prompt(c.Prompt), Reach: c.reachable()})
+		doors = append(doors, rp.Provider{Provider: p, Words: c.words(), Prompt: rp.Prompt(c.Prompt), Reach: c.reachable(), Passkeys: c.Passkeys})
 	}
 	return doors, nil
 }
@@ -194,7 +209,7 @@ func (s *Service) portalOptions() portal.Options {
 		o.Providers = append(o.Providers, p.ID)
 		o.Reachable = append(o.Reachable, p.reachable()...)
 	}
-	o.Reachable = append(o.Reachable, s.Config.ownVectors()...)
+	o.Reachable = append(o.Reachable, slices.Concat(s.Config.ownVectors(), s.Config.passkeyVectors())...)
 	return o
 }
 

@@ -103,6 +103,8 @@ type option func(*settings)
 type settings struct {
 	database                 string
 	providers, portals, more string
+	nhsLogin                 string // more lines of that provider
+	named                    bool
 }
 
 // withMore adds text to the end of the configuration.
@@ -114,12 +116,27 @@ func withPortal(text string) option { return func(s *settings) { s.portals += te
 // onDatabase puts the world on another database than a SQLite file of its own.
 func onDatabase(url string) option { return func(s *settings) { s.database = url } }
 
+// onAName lets the service stand on a host with a name.
+func onAName(s *settings) { s.named = true }
+
+// withNHSLogin adds lines to the provider nhs-login.
+func withNHSLogin(more string) option {
+	return func(s *settings) { s.nhsLogin += "    " + more + "\n" }
+}
+
 // newWorld builds the service on a SQLite file, ready to be logged in to.
 func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: new(syncedText)}
 	w.url = w.listen(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) })
+	s := settings{database: "sqlite:" + filepath.Join(dir, "dilys.db")}
+	for _, o := range options {
+		o(&s)
+	}
+	if s.named { // a passkey is made for a name
+		w.url = strings.Replace(w.url, "127.0.0.1", "localhost", 1)
+	}
 	client, key := simulator.TestClient("dilys-test", w.url+"/login/nhs-login/callback")
 	secondClient := simulator.Client{ID: "dilys-second", Secret: identity.NewToken().Reveal(), RedirectURIs: []string{w.url + "/login/second/callback"}}
 	w.sim, w.simURL = w.simulator(simulator.Options{Clients: []simulator.Client{client}, Key: firstKey()})
@@ -130,10 +147,6 @@ func newWorld(t testing.TB, options ...option) *world {
 	write(t, dir, "nhs-login.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	write(t, dir, "second.secret", secondClient.Secret)
 	write(t, dir, "portal.secret", portalSecret)
-	s := settings{database: "sqlite:" + filepath.Join(dir, "dilys.db")}
-	for _, o := range options {
-		o(&s)
-	}
 	file := write(t, dir, "dilys.yaml", w.configuration(s, dir))
 	config, err := service.Load(file, w.clock.Now())
 	must(t, err)
@@ -199,7 +212,7 @@ providers:
     settings_url: %[5]s/settings
     trust: [P9.Cp.Cd, P9.Cp.Ck, P9.Cm, P5.Cp.Cd]
     scopes: [openid, profile, profile_extended, email, phone]
-  - id: second
+%[11]s  - id: second
     kind: oidc
     name: {en: Second, cy: Ail}
     issuer: %[6]s
@@ -214,7 +227,7 @@ providers:
     client_secret_file: %[4]s/portal.secret
     scopes: [openid, profile, email, phone, nhs_number]
     trust: [P9.Cp.Cd, P9.Cp.Ck, P9.Cm]
-%[9]s%[10]s`, w.url, strings.TrimPrefix(w.url, "http://"), s.database, dir, w.sim.Issuer(), w.second.Issuer(), s.providers, callbackURL, s.portals, s.more)
+%[9]s%[10]s`, w.url, strings.Replace(strings.TrimPrefix(w.url, "http://"), "localhost", "127.0.0.1", 1), s.database, dir, w.sim.Issuer(), w.second.Issuer(), s.providers, callbackURL, s.portals, s.more, s.nhsLogin)
 }
 
 // listen serves on a free port of loopback until the test ends.

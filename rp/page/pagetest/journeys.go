@@ -294,6 +294,38 @@ func recoveries(at frameAt) []Sample {
 	}
 }
 
+// passkeys are the pages of passkeys.
+func passkeys(at frameAt) []Sample {
+	in := func(path string) page.Frame { return loggedIn(at(path), 30*time.Minute) }
+	ask := &page.PasskeyAsk{Options: `{"challenge":"AAAA","rpId":"example.com"}`, Action: "/login/passkey"}
+	makes := &page.PasskeyAsk{Options: `{"rp":{"id":"example.com"},"challenge":"AAAA"}`, Makes: true, Action: "/account/passkeys"}
+	keys := []page.Passkey{
+		{ID: "1", AAGUID: "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4", Made: Now.Add(-90 * 24 * time.Hour), Used: Now.Add(-time.Hour), BackedUp: true},
+		{ID: "2", Name: "Ffôn Siân", Made: Now.Add(-9 * 24 * time.Hour)},
+		{ID: "3", Made: Now.Add(-9 * 24 * time.Hour), Used: Now.Add(-70 * time.Hour), Off: true},
+	}
+	samples := []Sample{
+		{"login-passkey", at("/login"), page.Login{Providers: []page.ProviderButton{{Provider: nhsLogin}}, EmailURL: "/login/email", SignUpURL: "/sign-up", Passkey: ask}},
+		{"login-email-passkey", at("/login/email"), page.LoginEmail{Passkey: ask}},
+		{"passkeys", in("/account/passkeys"), page.Passkeys{Keys: keys, Make: makes}},
+		{"passkeys-none", in("/account/passkeys"), page.Passkeys{StepUpURL: "/step-up?return=%2Faccount%2Fpasskeys"}},
+		{"passkeys-added", in("/account/passkeys"), page.Passkeys{Keys: keys[:1], Make: makes, Saved: page.PasskeyAdded}},
+		{"passkeys-faults", in("/account/passkeys"), page.Passkeys{Keys: keys[1:2], Full: true, Saved: page.PasskeyRenamed, Faults: faults("name-2", "fault.passkey-name")}},
+		{"passkeys-refused", in("/account/passkeys"), page.Passkeys{Make: makes, Reference: "DIL-7F3K-Q2"}},
+		{"passkeys-shared", in("/account/passkeys"), page.Passkeys{Shared: true, Saved: page.PasskeyGone}},
+		{"passkeys-closed", in("/account/passkeys"), page.Passkeys{Closed: true}},
+		{"passkey-offer", in("/account/passkeys/offer"), page.PasskeyOffer{Make: makes, To: "/account"}},
+		{"passkey-remove", in("/account/passkeys/2/remove"), page.PasskeyRemove{Passkey: keys[1]}},
+		{"passkey-remove-last", in("/account/passkeys/2/remove"), page.PasskeyRemove{Passkey: keys[0], Last: true}},
+		{"reprove", at("/login"), page.Reprove{Provider: nhsLogin, URL: "/login/nhs-login"}},
+		{"step-up-passkey", in("/step-up"), page.StepUp{Portal: portal, RequestID: "example", Way: page.StepUpPasskey, Passkey: ask, Others: []page.StepUpWay{page.StepUpPhone}, Stale: true, Reasons: []identity.Reason{identity.ReasonPassword}}},
+	}
+	for _, why := range []page.PasskeyFault{page.PasskeyUnknown, page.PasskeyLate, page.PasskeyIsOff, page.PasskeyRefused} {
+		samples = append(samples, Sample{"passkey-failed-" + string(why), at("/login"), page.PasskeyFailed{Why: why, Again: "/login", Reference: "DIL-7F3K-Q2"}})
+	}
+	return samples
+}
+
 // quieted are the pages for a patient whose messages or screen somebody else may see.
 func quieted(at frameAt) []Sample {
 	frame := loggedIn(at("/account/quiet"), 30*time.Minute)

@@ -81,7 +81,7 @@ func Samples(lang string) []Sample {
 		{"accessibility", at("/accessibility"), page.AccessibilityStatement{}},
 	}
 	samples = append(samples, noticed(at("/login")), inApp(at("/login")))
-	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), twoSteps(at), linking(at), quieted(at), owners(at)} {
+	for _, more := range [][]Sample{signUps(at), codes(at), stepUps(at), activities(at), emails(at), recoveries(at), twoSteps(at), linking(at), quieted(at), passkeys(at), owners(at)} {
 		samples = append(samples, more...)
 	}
 	for _, k := range page.Kinds() {
@@ -137,6 +137,7 @@ func account(p identity.Proofing) page.Account {
 		Sources:     []page.Source{{Provider: nhsLogin.Name, Details: details(), Proved: true}},
 		LinksURL:    "/account/providers",
 		QuietURL:    "/account/quiet",
+		PasskeysURL: "/account/passkeys",
 		Trust:       judged.Trust,
 		Reasons:     judged.Reasons,
 		Provider:    nhsLogin,
