@@ -169,7 +169,10 @@ func (v *visit) second() (attempt.SecondStep, error) {
 	if errors.Is(err, identity.ErrNotFound) {
 		return s, refuse(http.StatusBadRequest, page.TooLate, "second-factor-unknown").again("/login/email")
 	}
-	return s, err
+	if err != nil {
+		return s, err
+	}
+	return s, v.leadTo(s.Trip.Return)
 }
 
 // loginCode asks for the code that was sent (GET /login/email/code).

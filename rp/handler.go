@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/rp/page"
 )
@@ -34,6 +36,7 @@ type visit struct {
 	browser   identity.Secret  // of the browser cookie, or nothing
 	secret    identity.Secret  // of the session cookie, or nothing
 	session   *session.Session // if it is live
+	leads     []string         // origins beside ours that a form of the page may lead to
 }
 
 // handler serves one route of the patients' side. Its error becomes status, page
@@ -157,10 +160,34 @@ func (v *visit) write(status int, c page.Content, formAction []string) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
-	h.Set("Content-Security-Policy", contentSecurityPolicy(formAction))
+	h.Set("Content-Security-Policy", contentSecurityPolicy(distinct(append(formAction, v.leads...))))
 	v.w.WriteHeader(status)
 	_, _ = v.w.Write(body)
 	return nil
+}
+
+func distinct(all []string) []string {
+	var out []string
+	for _, s := range all {
+		if s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// leadTo lets the forms of the page lead to the portal that waits for the login: it is
+// where the redirects after the last of them end.
+func (v *visit) leadTo(to attempt.Return) error {
+	if to.Request == "" {
+		return nil
+	}
+	waiting, err := v.portals.Waiting(v.r.Context(), to.Request)
+	if errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrExpired) {
+		return nil // it is told when the patient gets there
+	}
+	v.leads = append(v.leads, waiting.Origin)
+	return err
 }
 
 func (v *visit) frame() page.Frame {

@@ -56,7 +56,7 @@ func (s *Server) chooser(v *visit) error {
 	if content.Passkey, err = v.askPasskey(to, content.Shared); err != nil {
 		return err
 	}
-	origins := []string{waiting.Origin}
+	var origins []string
 	for _, p := range s.providers {
 		content.Providers = append(content.Providers, page.ProviderButton{
 			Provider: p.Words, Down: p.Health().State == provider.Down,
@@ -65,17 +65,7 @@ func (s *Server) chooser(v *visit) error {
 			origins = append(origins, origin)
 		}
 	}
-	return v.show(http.StatusOK, content, nonEmpty(origins)...)
-}
-
-func nonEmpty(all []string) []string {
-	var out []string
-	for _, s := range all {
-		if s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
+	return v.show(http.StatusOK, content, origins...)
 }
 
 // destination reads where a login is for: a portal's waiting request or a page of
@@ -90,6 +80,7 @@ func (v *visit) destination(values url.Values) (attempt.Return, portal.Waiting, 
 			return attempt.Return{}, waiting, err
 		}
 		v.note.portal = waiting.Portal
+		v.leads = append(v.leads, waiting.Origin)
 		return attempt.Return{Request: id}, waiting, nil
 	}
 	path, _ := parseReturnTo(single(values, "return"))

@@ -202,8 +202,12 @@ func (s *Server) passkeyOffer(v *visit) error {
 	if v.passkeys == nil || !due {
 		return v.redirect(v.after())
 	}
-	content := page.PasskeyOffer{To: v.after()}
-	if content.Make, err = v.askToMake(v.after()); err != nil {
+	to, err := v.onTheWay()
+	if err != nil {
+		return err
+	}
+	content := page.PasskeyOffer{To: to}
+	if content.Make, err = v.askToMake(to); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, content)

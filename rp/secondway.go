@@ -40,6 +40,16 @@ func (v *visit) after() string {
 	return to
 }
 
+// onTheWay is after, for a page whose forms lead there.
+func (v *visit) onTheWay() (string, error) {
+	to := v.after()
+	u, err := url.Parse(to)
+	if err != nil || u.Path != "/authorize" {
+		return to, nil
+	}
+	return to, v.leadTo(attempt.Return{Request: single(u.Query(), "request")})
+}
+
 // secondWay offers the printed card (GET /account/second-way). It is also the last
 // page of a sign-up.
 func (s *Server) secondWay(v *visit) error {
@@ -50,7 +60,11 @@ func (s *Server) secondWay(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, page.CardAsk{To: v.after(), Left: f.Card.Left, Phone: f.Phone.ID != "" || f.App.ID != ""})
+	to, err := v.onTheWay()
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, page.CardAsk{To: to, Left: f.Card.Left, Phone: f.Phone.ID != "" || f.App.ID != ""})
 }
 
 // makeCard makes the card and shows it, once, or keeps that the patient takes the
@@ -73,7 +87,11 @@ func (s *Server) makeCard(v *visit) error {
 	if err != nil {
 		return err
 	}
-	content := page.Card{Action: "/account/second-way/done", To: v.after(), Large: v.param("large") != ""}
+	to, err := v.onTheWay()
+	if err != nil {
+		return err
+	}
+	content := page.Card{Action: "/account/second-way/done", To: to, Large: v.param("large") != ""}
 	for _, c := range codes {
 		content.Codes = append(content.Codes, c.Reveal())
 	}

@@ -151,7 +151,7 @@ func (v *visit) showStepUp(st step, status int, change func(*page.StepUp)) error
 			origins = append(origins, origin)
 		}
 	}
-	return v.show(status, content, nonEmpty(append(origins, st.waiting.Origin))...)
+	return v.show(status, content, origins...)
 }
 
 // giveStepUp texts a code, or judges one (POST /step-up).

@@ -87,6 +87,24 @@ func TestALinkedLoginOpensTheSameAccount(t *testing.T) {
 	}
 }
 
+// What NHS login proved serves password and code for trust_lasts, and then what was
+// proved here is left.
+func TestALinkedProofLapses(t *testing.T) {
+	w, a := newTown(t), mair()
+	b := w.signUp(a)
+	b.handsOver(w, a)
+	b.links("mair-prawf")
+	for _, row := range []struct {
+		after time.Duration
+		want  string
+	}{{time.Hour, "P9.Cp.Cd"}, {88 * 24 * time.Hour, "P9.Cp.Cd"}, {2 * 24 * time.Hour, "P5.Cp.Cd"}} {
+		w.clock.advance(row.after)
+		if got := w.in(a).trust(); got != row.want {
+			t.Errorf("%s later: wanted %s, got %q", row.after, row.want, got)
+		}
+	}
+}
+
 func TestEachSideUndoesALink(t *testing.T) {
 	for name, log := range map[string]func(*town, applicant) *browser{
 		"the own side": func(w *town, a applicant) *browser { return w.in(a) },

@@ -380,6 +380,14 @@ func TestStepUpByPasskey(t *testing.T) {
 	for k, v := range form {
 		bad[k] = v
 	}
+	var o map[string]any
+	must(t, json.Unmarshal([]byte(asked), &o))
+	delete(o, "allowCredentials") // a browser that does as it likes
+	bad.Set("credential", stranger.give(posted(o), w.url))
+	if p := b.post("/step-up/passkey", bad); p.StatusCode != http.StatusUnprocessableEntity || b.keeps("dilys") != before {
+		t.Errorf("another's passkey stepped the session up: %d", p.StatusCode)
+	}
+	asked, _ = b.asking(to.String())
 	stranger.keys[0].id = device.keys[0].id
 	bad.Set("credential", stranger.give(asked, w.url))
 	if p := b.post("/step-up/passkey", bad); p.StatusCode != http.StatusUnprocessableEntity || b.keeps("dilys") != before {
@@ -393,6 +401,22 @@ func TestStepUpByPasskey(t *testing.T) {
 	}
 	if b.get("/account/delete").StatusCode != http.StatusOK {
 		t.Error("the page is still closed")
+	}
+}
+
+// Who has only the password of a patient with a passkey changes nothing of how the
+// account is opened.
+func TestAPasswordAloneBindsNothingBesideAPasskey(t *testing.T) {
+	w, a := newTown(t, onAName), gwen()
+	w.signUpBare(a).makesPasskey(newAuthenticator(t))
+	w.clock.advance(11 * time.Minute)
+	thief := w.browser()
+	thief.enter(a.email, a.password)
+	if got := thief.trust(); got != "P0.Cp" && got != "P5.Cp" {
+		t.Fatalf("wanted a login by password alone, got %q", got)
+	}
+	if p := thief.post("/account/authenticator", nil); p.StatusCode != http.StatusSeeOther || p.location(t).Path != stepUp {
+		t.Errorf("wanted the passkey asked for, got %d", p.StatusCode)
 	}
 }
 
