@@ -58,10 +58,14 @@ func (v *visit) told(e audit.Event) page.Event {
 		ID: e.ID, Kind: e.Kind, At: e.At, Provider: v.providerWords(e.Provider).Name, Staff: strings.HasPrefix(e.Actor, "operator:"),
 		Doubt: e.Kind != audit.AccountAlarmed && e.Kind != audit.AccountLookedUp, Phone: slices.Contains(e.Fields, "phone_number"),
 	}
-	if e.Kind != audit.CodeIssued {
+	switch e.Kind {
+	case audit.CodeIssued:
+		told.Portal = v.portals.NameOf(e.Portal)
+	case audit.HostShown:
+		told.Portal = page.Words{"en": e.Portal, "cy": e.Portal}
+	default:
 		return told
 	}
-	told.Portal = v.portals.NameOf(e.Portal)
 	if shown, err := identity.ParseTrust(e.Cause); err == nil {
 		told.Level = shown.P.String()
 	}

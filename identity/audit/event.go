@@ -44,6 +44,7 @@ const (
 	ProviderUnlinked    Kind = "provider.unlinked"    // and is so no longer; what was open is ended
 	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why
 	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown
+	HostShown           Kind = "portal.host-shown"    // a host behind the gateway was told who the patient is, first in that session; Cause is the vector
 	TokensIssued        Kind = "portal.tokens-issued" // a portal exchanged its code
 	CodeReused          Kind = "portal.code-reused"   // a second use: what the first got is revoked
 	AuthorizationDenied Kind = "portal.denied"        // a portal's request ended without a code

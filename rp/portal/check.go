@@ -211,6 +211,13 @@ func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s 
 	case unmet:
 		return p.insufficient(r, rule), nil
 	}
+	var host string
+	if p.gateway != nil {
+		host = p.hostOf(r.Forwarded)
+	}
+	if err := p.shown(ctx, host, s); err != nil {
+		return CheckAnswer{Status: http.StatusServiceUnavailable, Cause: "store-unavailable"}, err
+	}
 	var err error
 	if d.activity() {
 		s, err = p.sessions.Renew(ctx, s)

@@ -126,6 +126,7 @@ type Portals struct {
 	gateway    map[string]*host // by host; nil where the session alone decides
 	minimumAge int
 	publicHost string
+	showings   showings
 
 	grants   grant.Store
 	sessions *session.Sessions
