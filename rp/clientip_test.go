@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+// Row J3: an address in a header that no believed proxy wrote counts for nobody. One /64
+// is one network (package limit).
 func TestClientIsTheRealPeer(t *testing.T) {
 	ours := trustedProxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	for name, row := range map[string]struct {

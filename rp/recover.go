@@ -47,9 +47,11 @@ func (s *Server) askReset(v *visit) error {
 	if err := v.slow(); err != nil {
 		return err
 	}
-	err = v.attempts.AskReset(v.r.Context(), email, func(token identity.Secret) string {
-		// The configured address, never what a header says ours is.
-		return s.origin + "/recover/" + token.Reveal()
+	err = v.evenly(func() error {
+		return v.attempts.AskReset(v.r.Context(), email, func(token identity.Secret) string {
+			// The configured address, never what a header says ours is.
+			return s.origin + "/recover/" + token.Reveal()
+		})
 	})
 	if err != nil {
 		return err
@@ -245,7 +247,7 @@ func (s *Server) forgottenEmail(v *visit) error {
 	if err := v.slow(); err != nil {
 		return err
 	}
-	if err := v.attempts.RemindEmail(v.r.Context(), phone); err != nil {
+	if err := v.evenly(func() error { return v.attempts.RemindEmail(v.r.Context(), phone) }); err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, page.ForgottenEmailSent{})

@@ -29,6 +29,7 @@ func TestPasskeys(t *testing.T) {
 			b.sends(map[string]string{"code": b.code(a.e164(), had)})
 			b.on(offerPath, a.lang)
 			b.pressesKey("make")
+			b.awaits(`location.pathname !== `+quote(offerPath), "the passkey made")
 			b.on("/account", a.lang)
 
 			b.logsOut(a)

@@ -13,6 +13,7 @@ import (
 // patient is what somebody knows who knows the patient.
 var patient = []string{"sian.test@example.com", "sian.test", "Siân", "Test-Evans", "1984-02-29", "07700900123", "Example Health Board", "Llŷr-Ynyr"}
 
+// Row E2, with [TestCheckTakesTheWholePasswordUnchanged].
 func TestJudge(t *testing.T) {
 	for name, row := range map[string]struct {
 		pw   string

@@ -66,6 +66,9 @@ func (e Event) Key() string {
 // Linked reports whether it is that a provider's login became a way into the account.
 func (e Event) Linked() bool { return e.Kind == audit.ProviderLinked }
 
+// Passkey reports whether it is that a passkey was made.
+func (e Event) Passkey() bool { return e.Kind == audit.PasskeyBound }
+
 // LevelKey names the text of what a service was told.
 func (e Event) LevelKey() string { return "activity.level." + e.Level }
 

@@ -2,7 +2,10 @@ package storetest
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,11 +42,36 @@ func LoadKeys(t testing.TB, dir string) *store.Keys {
 // own.
 func SQLite(t testing.TB) string {
 	t.Helper()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "dilys.db")
-	if _, err := store.Migrate(context.Background(), store.Options{URL: url}); err != nil {
+	file := filepath.Join(t.TempDir(), "dilys.db")
+	Migrated(t, file)
+	return "sqlite:" + file
+}
+
+// migrated is an empty database of this version. To migrate one takes longer than most
+// tests do, so it is done once.
+var migrated = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "dilys-migrated")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "dilys.db")
+	if _, err := store.Migrate(context.Background(), store.Options{URL: "sqlite:" + file}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
+
+// Migrated makes a new migrated database in that file.
+func Migrated(t testing.TB, file string) {
+	t.Helper()
+	content, err := migrated()
+	if err == nil {
+		err = os.WriteFile(file, content, 0o600)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return url
 }
 
 // Open opens the database at that address, migrated before, for as long as the

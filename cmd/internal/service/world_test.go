@@ -26,6 +26,7 @@ import (
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/rp/provider/simulator"
 	"github.com/dilys-id/dilys/store"
+	"github.com/dilys-id/dilys/store/storetest"
 )
 
 // world is the whole service, as `dilys serve` builds it, with an NHS login
@@ -150,11 +151,21 @@ func newWorld(t testing.TB, options ...option) *world {
 	file := write(t, dir, "dilys.yaml", w.configuration(s, dir))
 	config, err := service.Load(file, w.clock.Now())
 	must(t, err)
-	must(t, store.InitKeys(config.Keys))
-	_, err = service.Migrate(t.Context(), config, w.clock.Now)
-	must(t, err)
+	w.prepare(config)
 	w.start(config)
 	return w
+}
+
+// prepare makes the database and the keys of the world.
+func (w *world) prepare(config *service.Config) {
+	w.t.Helper()
+	must(w.t, store.InitKeys(config.Keys))
+	if file, ours := strings.CutPrefix(config.Database, "sqlite:"); ours {
+		storetest.Migrated(w.t, file)
+		return
+	}
+	_, err := service.Migrate(w.t.Context(), config, w.clock.Now)
+	must(w.t, err)
 }
 
 // start builds the service on that configuration and puts it behind the address.

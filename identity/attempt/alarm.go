@@ -1,0 +1,45 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/audit"
+)
+
+// sameAct is how far a passkey and the event of its making lie apart at most.
+const sameAct = 5 * time.Second
+
+// Alarm ends all that is open of the account, as the patient of that session says of the
+// event that it was not them ([account.Accounts.Alarm]). A passkey whose making it was
+// goes at once: changes are held from then on, and it would stay a way in.
+func (r *Attempts) Alarm(ctx context.Context, acc account.Account, session, reference string, about audit.Event, ways []string) error {
+	return r.ledger.Within(ctx, func(ctx context.Context) error {
+		if about.Kind == audit.PasskeyBound {
+			if err := r.dropMadeAt(ctx, acc.ID, about.At); err != nil {
+				return err
+			}
+		}
+		return r.accounts.Alarm(ctx, acc.ID, session, reference, about, ways)
+	})
+}
+
+// dropMadeAt takes away the passkeys that were made at that instant.
+func (r *Attempts) dropMadeAt(ctx context.Context, account string, at time.Time) error {
+	keys, err := r.passkeys(ctx, account)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Bound.Sub(at).Abs() > sameAct {
+			continue
+		}
+		if err := r.own.Factors.DropPasskey(ctx, account, k.ID); err != nil && !errors.Is(err, identity.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
