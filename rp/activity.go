@@ -112,7 +112,7 @@ func (s *Server) giveNotMe(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.attempts.Alarm(v.r.Context(), acc, v.session.Handle, v.reference, e, v.providerIDs()); err != nil {
+	if err := v.attempts.Alarm(v.r.Context(), acc.ID, v.session.Handle, v.reference, e, v.providerIDs()); err != nil {
 		return err
 	}
 	v.note.cause, v.session = "patient-alarm", nil

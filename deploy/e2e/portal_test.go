@@ -14,28 +14,25 @@ func TestOwnLoginForAPortal(t *testing.T) {
 	b.speak(a.lang)
 	b.hasAuthenticator()
 	b.signsUp(a)
+	byCode := func() {
+		b.pressesLink(`a[href^="/login/email"]`)
+		b.on("/login/email", a.lang)
+		had := len(b.messages(a.e164(), sixDigits))
+		b.sends(map[string]string{"email": a.email, "password": passphrase})
+		b.on("/login/email/code", a.lang)
+		b.sends(map[string]string{"code": b.code(a.e164(), had)})
+		b.on(offerPath, a.lang)
+	}
 	for _, way := range []struct {
 		name string
 		in   func()
 	}{
 		{"by password and code, and no passkey now", func() {
-			b.pressesLink(`a[href^="/login/email"]`)
-			b.on("/login/email", a.lang)
-			had := len(b.messages(a.e164(), sixDigits))
-			b.sends(map[string]string{"email": a.email, "password": passphrase})
-			b.on("/login/email/code", a.lang)
-			b.sends(map[string]string{"code": b.code(a.e164(), had)})
-			b.on(offerPath, a.lang)
+			byCode()
 			evaluate[bool](b, `(setTimeout(() => document.querySelector('main [name="choice"][value="later"]').form.querySelector("button").click(), 0), true)`)
 		}},
 		{"by password and code, and a passkey is made", func() {
-			b.pressesLink(`a[href^="/login/email"]`)
-			b.on("/login/email", a.lang)
-			had := len(b.messages(a.e164(), sixDigits))
-			b.sends(map[string]string{"email": a.email, "password": passphrase})
-			b.on("/login/email/code", a.lang)
-			b.sends(map[string]string{"code": b.code(a.e164(), had)})
-			b.on(offerPath, a.lang)
+			byCode()
 			b.pressesKey("make")
 		}},
 		{"by passkey", func() { b.pressesKey("get") }},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
-	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
 )
 
@@ -16,14 +15,14 @@ const sameAct = 5 * time.Second
 // Alarm ends all that is open of the account, as the patient of that session says of the
 // event that it was not them ([account.Accounts.Alarm]). A passkey whose making it was
 // goes at once: changes are held from then on, and it would stay a way in.
-func (r *Attempts) Alarm(ctx context.Context, acc account.Account, session, reference string, about audit.Event, ways []string) error {
+func (r *Attempts) Alarm(ctx context.Context, account, session, reference string, about audit.Event, ways []string) error {
 	return r.ledger.Within(ctx, func(ctx context.Context) error {
 		if about.Kind == audit.PasskeyBound {
-			if err := r.dropMadeAt(ctx, acc.ID, about.At); err != nil {
+			if err := r.dropMadeAt(ctx, account, about.At); err != nil {
 				return err
 			}
 		}
-		return r.accounts.Alarm(ctx, acc.ID, session, reference, about, ways)
+		return r.accounts.Alarm(ctx, account, session, reference, about, ways)
 	})
 }
 

@@ -21,6 +21,18 @@ func (w *town) resets(a applicant, password string) {
 	b.post("/recover/password", url.Values{"password": {password}}).leads(w.t, "/recover/done")
 }
 
+// breaksIn logs somebody in who has the applicant's password and phone for a moment, in a
+// browser that is remembered from then on.
+func (w *town) breaksIn(thief *browser, a applicant) {
+	w.t.Helper()
+	w.clock.advance(2 * time.Minute)
+	thief.enter(a.email, a.password)
+	thief.post("/login/email/code", url.Values{"code": {w.code(a.e164())}, "remember": {"yes"}})
+	if !thief.loggedIn() {
+		w.t.Fatal("wanted the thief logged in")
+	}
+}
+
 // Row D2: what somebody prepared before the patient came is over once the patient has
 // come (the five ways of Sudhodanan and Paverd, 2022).
 func TestD2PreHijacking(t *testing.T) {
@@ -39,12 +51,7 @@ func TestD2PreHijacking(t *testing.T) {
 		"unexpired session: it was opened before she set a new password": func(t *testing.T, w *town, thief *browser) *browser {
 			a := gwen()
 			w.signUp(a)
-			w.clock.advance(2 * time.Minute)
-			thief.enter(a.email, a.password)
-			thief.post("/login/email/code", url.Values{"code": {w.code(a.e164())}, "remember": {"yes"}})
-			if !thief.loggedIn() {
-				t.Fatal("wanted the thief logged in")
-			}
+			w.breaksIn(thief, a)
 			w.resets(a, "an other long phrase")
 			thief.enter(a.email, a.password)
 			victim := w.browser()
@@ -56,9 +63,7 @@ func TestD2PreHijacking(t *testing.T) {
 		"trojan identifier: a passkey was planted, and she says that it was not her": func(t *testing.T, w *town, thief *browser) *browser {
 			a := gwen()
 			w.signUp(a)
-			w.clock.advance(2 * time.Minute)
-			thief.enter(a.email, a.password)
-			thief.post("/login/email/code", url.Values{"code": {w.code(a.e164())}})
+			w.breaksIn(thief, a)
 			device := newAuthenticator(t)
 			thief.makesPasskey(device)
 			w.clock.advance(time.Hour)
@@ -74,9 +79,7 @@ func TestD2PreHijacking(t *testing.T) {
 		"unexpired change of address: one waits when she sets a new password": func(t *testing.T, w *town, thief *browser) *browser {
 			a := gwen()
 			w.signUp(a)
-			w.clock.advance(2 * time.Minute)
-			thief.enter(a.email, a.password)
-			thief.post("/login/email/code", url.Values{"code": {w.code(a.e164())}})
+			w.breaksIn(thief, a)
 			thief.post("/account/email", url.Values{"email": {"thief@example.com"}})
 			thief.post("/account/email-code", url.Values{"code": {w.code("thief@example.com")}})
 			w.resets(a, "an other long phrase")
