@@ -45,7 +45,7 @@ func (s *Server) account(v *visit) error {
 		return err
 	}
 	switch {
-	case content.Frozen: // nothing raises it before people have looked
+	case content.Frozen, v.session.Evidence.Own.IsZero(): // nothing raises it before people have looked, nor in a session that a provider opened
 		content.Own.ActivationURL = ""
 	case own.Level < identity.P5 && v.attempts.LinkageOffered():
 		content.Own.LinkageURL = "/account/linkage"

@@ -102,7 +102,7 @@ func (s *Server) giveRecoverLetIn(v *visit) error {
 
 // regained says what works now and what opens when (GET /account/regained).
 func (s *Server) regained(v *visit) error {
-	if ready, err := v.ready(); !ready {
+	if ready, err := v.needSession(); !ready {
 		return err
 	}
 	hold, err := v.attempts.Held(v.r.Context(), *v.session)

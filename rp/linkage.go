@@ -25,7 +25,7 @@ func (s *Server) linkage(v *visit) error {
 
 // linkable reports whether a patient is logged in whom linkage details would raise.
 func (v *visit) linkable() (bool, error) {
-	ready, err := v.ready()
+	ready, err := v.provesHere()
 	if !ready || err != nil {
 		return ready, err
 	}

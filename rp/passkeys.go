@@ -13,7 +13,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/dilys-id/dilys/identity"
-	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/factor"
 	"github.com/dilys-id/dilys/rp/page"
@@ -93,7 +92,7 @@ func (s *Server) logInByPasskey(v *visit) error {
 	shared := v.field("device") == "shared"
 	k, given, err := v.keyProof(factor.ForLogin)
 	if failed := v.keyFailed(err, given, startAgain(to)); failed != nil {
-		return v.showKeyFailed(k, failed)
+		return v.show(http.StatusUnprocessableEntity, *failed)
 	}
 	if err != nil {
 		return err
@@ -110,12 +109,11 @@ func (s *Server) logInByPasskey(v *visit) error {
 		return v.reprove(again, to)
 	}
 	if failed := v.keyFailed(err, given, startAgain(to)); failed != nil {
-		return v.showKeyFailed(k, failed)
+		return v.show(http.StatusUnprocessableEntity, *failed)
 	}
 	if err != nil {
 		return v.ownTurnedAway(a, err)
 	}
-	v.finished()
 	return v.arrived(browser, login, shared)
 }
 
@@ -163,11 +161,7 @@ func (v *visit) keyFailed(err error, given passkey.Given, again string) *page.Pa
 	return nil
 }
 
-func (v *visit) showKeyFailed(_ attempt.KeyProof, failed *page.PasskeyFailed) error {
-	return v.show(http.StatusUnprocessableEntity, *failed)
-}
-
-// signal is what tells the device of passkeys that are no more (WebAuthn §5.1.10).
+// signal is what tells the device of passkeys that are no more (WebAuthn, Signal API).
 func (v *visit) signal(more map[string]any) string {
 	more["rpId"] = v.passkeys.ID()
 	b, _ := json.Marshal(more) // texts alone
@@ -224,23 +218,23 @@ func (s *Server) answerOffer(v *visit) error {
 	return v.redirect(v.after())
 }
 
-// owner is for whom a passkey is made in this session.
-func (v *visit) keyOwner() (passkey.Owner, account.Account, error) {
+// keyOwner is for whom a passkey is made in this session, or of whom one is asked.
+func (v *visit) keyOwner() (passkey.Owner, error) {
 	acc, err := v.accounts.Account(v.r.Context(), v.session.Account)
 	if err != nil {
-		return passkey.Owner{}, acc, err
+		return passkey.Owner{}, err
 	}
 	keys, err := v.factors.Passkeys(v.r.Context(), acc.ID)
 	name := loginName(acc)
 	if name.IsZero() {
 		name = acc.Details().Email
 	}
-	return passkey.Owner{Handle: acc.ID, Name: name.Reveal(), Keys: keys}, acc, err
+	return passkey.Owner{Handle: acc.ID, Name: name.Reveal(), Keys: keys}, err
 }
 
 // askToMake returns what a page makes a passkey with, which then leads there.
 func (v *visit) askToMake(to string) (*page.PasskeyAsk, error) {
-	o, _, err := v.keyOwner()
+	o, err := v.keyOwner()
 	if err != nil {
 		return nil, err
 	}
@@ -268,23 +262,21 @@ func (s *Server) passkeyList(v *visit) error {
 
 func (v *visit) showPasskeys(status int, change func(*page.Passkeys)) error {
 	v.path = passkeysPath
-	o, _, err := v.keyOwner()
+	o, err := v.keyOwner()
 	if err != nil {
 		return err
 	}
 	content := page.Passkeys{}
-	var ids []string
+	ids := []string{}
 	for _, k := range o.Keys {
 		content.Keys = append(content.Keys, page.Passkey{ID: k.ID, Name: k.Name, AAGUID: k.AAGUID, Made: k.Bound, Used: k.Used, BackedUp: k.BackedUp, Off: k.Off})
 		if !k.Off {
 			ids = append(ids, base64.RawURLEncoding.EncodeToString(k.Credential))
 		}
 	}
-	if len(o.Keys) > 0 || status == http.StatusOK && v.r.Method == http.MethodPost {
-		content.Signal = v.signal(map[string]any{
-			"userId": base64.RawURLEncoding.EncodeToString([]byte(o.Handle)), "allAcceptedCredentialIds": append([]string{}, ids...),
-		})
-	}
+	content.Signal = v.signal(map[string]any{
+		"userId": base64.RawURLEncoding.EncodeToString([]byte(o.Handle)), "allAcceptedCredentialIds": ids,
+	})
 	switch err := v.attempts.MayMakePasskey(v.r.Context(), *v.session); {
 	case err == nil:
 		if content.Make, err = v.askToMake(passkeysPath); err != nil {
@@ -356,7 +348,7 @@ func (v *visit) made() (factor.Passkey, error) {
 	if err := v.factors.SpendChallenge(v.r.Context(), factor.ForMaking, v.browser.Digest(), m.Challenge); err != nil {
 		return factor.Passkey{}, err
 	}
-	o, _, err := v.keyOwner()
+	o, err := v.keyOwner()
 	if err != nil {
 		return factor.Passkey{}, err
 	}
@@ -451,7 +443,7 @@ func (s *Server) stepUpByPasskey(v *visit) error {
 		err = passkey.ErrRefused
 	}
 	if failed := v.keyFailed(err, given, stepUpURL(st.to)); failed != nil {
-		return v.showKeyFailed(k, failed)
+		return v.show(http.StatusUnprocessableEntity, *failed)
 	}
 	if err != nil {
 		return err
@@ -462,7 +454,7 @@ func (s *Server) stepUpByPasskey(v *visit) error {
 
 // stepUpAsk asks for one of the passkeys that would do.
 func (v *visit) stepUpAsk(st step) (*page.PasskeyAsk, error) {
-	o, _, err := v.keyOwner()
+	o, err := v.keyOwner()
 	if err != nil {
 		return nil, err
 	}

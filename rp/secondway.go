@@ -17,10 +17,27 @@ func (v *visit) ownSession() error {
 	if v.session == nil {
 		return v.redirect("/login?" + url.Values{"return": {v.r.URL.Path}}.Encode())
 	}
-	if v.session.Evidence.Own.IsZero() {
+	if !v.session.Evidence.Own.IsZero() {
+		return nil
+	}
+	acc, err := v.accounts.Account(v.r.Context(), v.session.Account) // by a provider that is linked
+	if err != nil {
+		return err
+	}
+	if _, own := acc.Own(); !own {
 		return refuse(http.StatusNotFound, page.NotFound, "no-such-page")
 	}
 	return nil
+}
+
+// provesHere is ready for a session that something of ours opened: what the practice gave
+// raises the factors that it was opened with, and no others.
+func (v *visit) provesHere() (bool, error) {
+	ready, err := v.ready()
+	if ready && v.session.Evidence.Own.IsZero() {
+		return false, refuse(http.StatusNotFound, page.NotFound, "no-such-page")
+	}
+	return ready, err
 }
 
 // ready reports whether a patient who signed up here is logged in; if not, it has
@@ -121,7 +138,7 @@ func (s *Server) cardDone(v *visit) error {
 
 // activation asks for a code that staff handed over (GET /account/activation).
 func (s *Server) activation(v *visit) error {
-	if ready, err := v.ready(); !ready {
+	if ready, err := v.provesHere(); !ready {
 		return err
 	}
 	return v.show(http.StatusOK, page.Activation{})
@@ -129,7 +146,7 @@ func (s *Server) activation(v *visit) error {
 
 // giveActivation spends it (POST /account/activation).
 func (s *Server) giveActivation(v *visit) error {
-	if ready, err := v.ready(); !ready {
+	if ready, err := v.provesHere(); !ready {
 		return err
 	}
 	v.path = "/account/activation"

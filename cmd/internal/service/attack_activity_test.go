@@ -103,6 +103,20 @@ func TestAfterAnAlarmChangesAreHeld(t *testing.T) {
 	}
 }
 
+func TestAProvidersPatientReadsWhenChangesOpen(t *testing.T) {
+	w := newTown(t)
+	b := w.browser()
+	b.login("mair-prawf")
+	b.post("/account/activity/not-me", url.Values{"event": {b.doubts()[0]}})
+	w.clock.advance(time.Minute)
+	again := w.browser()
+	again.login("mair-prawf")
+	to := again.post("/account/delete", url.Values{"why": {"privacy"}}).location(t).String()
+	if p := again.get(to); p.StatusCode != http.StatusOK || !strings.Contains(p.body, "Changes to your account are on hold") {
+		t.Errorf("wanted to be told when it opens, got %d", p.StatusCode)
+	}
+}
+
 func TestAnAlarmTakesAwayTheLoginThatItIsAbout(t *testing.T) {
 	w, a := newTown(t), mair()
 	b := w.signUp(a)

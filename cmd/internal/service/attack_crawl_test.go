@@ -407,7 +407,7 @@ var crawl = map[string][]sent{
 	"/account/not-my-record":   {{http.MethodGet, "/account/not-my-record", nil, true, 200, ""}, {http.MethodPost, "/account/not-my-record", url.Values{}, false, 303, ""}},
 	"/login/email/let-in":      {{http.MethodGet, "/login/email/let-in", nil, false, 400, ""}, {http.MethodPost, "/login/email/let-in", url.Values{"recovery_code": {"x"}}, false, 400, ""}},
 	"/recover/let-in":          {{http.MethodGet, "/recover/let-in", nil, false, 400, ""}, {http.MethodPost, "/recover/let-in", url.Values{"recovery_code": {"x"}}, false, 400, ""}},
-	"/account/regained":        {{http.MethodGet, "/account/regained", nil, false, 303, ""}, {http.MethodGet, "/account/regained", nil, true, 404, ""}},
+	"/account/regained":        {{http.MethodGet, "/account/regained", nil, false, 303, ""}, {http.MethodGet, "/account/regained", nil, true, 303, ""}},
 	"/account/delete":          {{http.MethodGet, "/account/delete", nil, false, 303, ""}, {http.MethodGet, "/account/delete", nil, true, 200, ""}, {http.MethodPost, "/account/delete", url.Values{}, true, 422, ""}},
 	"/account/keep":            {{http.MethodPost, "/account/keep", url.Values{}, false, 303, ""}, {http.MethodPost, "/account/keep", url.Values{}, true, 303, ""}},
 	"/account/export":          {{http.MethodGet, "/account/export", nil, false, 303, ""}, {http.MethodGet, "/account/export", nil, true, 200, ""}},

@@ -66,6 +66,11 @@ func TestALinkedLoginOpensTheSameAccount(t *testing.T) {
 	if got := b.trust(); got != "P9.Cp.Cd" {
 		t.Errorf("the session: wanted P9.Cp.Cd, got %q", got)
 	}
+	for _, path := range []string{"/account/two-step", "/account/phone", "/account/second-way", "/account/authenticator"} {
+		if p := b.get(path); p.StatusCode != http.StatusOK { // the account page leads there
+			t.Errorf("%s in a session that NHS login raised: got %d", path, p.StatusCode)
+		}
+	}
 	if body := b.get("/account/providers").body; !strings.Contains(body, "You can now log in to this account with NHS login too") {
 		t.Error("the patient is not told")
 	}
