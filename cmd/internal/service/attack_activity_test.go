@@ -103,6 +103,21 @@ func TestAfterAnAlarmChangesAreHeld(t *testing.T) {
 	}
 }
 
+// What takes access away does not wait for its record: an alarm stands while the audit
+// refuses events.
+func TestAnAlarmDoesNotWaitForItsRecord(t *testing.T) {
+	w, a, b, _ := keyed(t)
+	made := w.events(w.accountOf(a.email).ID, audit.PasskeyBound)[0].ID
+	mend := w.broken("INSERT", "events")
+	p := b.post("/account/activity/not-me", url.Values{"event": {made}})
+	mend()
+	keys, err := w.Factors.Passkeys(t.Context(), w.accountOf(a.email).ID)
+	must(t, err)
+	if p.StatusCode != http.StatusOK || b.loggedIn() || len(keys) != 0 {
+		t.Errorf("wanted everybody logged out and the passkey gone, got %d and %d passkeys", p.StatusCode, len(keys))
+	}
+}
+
 func TestAProvidersPatientReadsWhenChangesOpen(t *testing.T) {
 	w := newTown(t)
 	b := w.browser()
