@@ -51,6 +51,8 @@ type engine interface {
 	tries() int
 	// counting is the isolation of an act that locks each row before it reads it.
 	counting() sql.IsolationLevel
+	// alone reports whether an act that writes is the only one: it needs to lock no row.
+	alone() bool
 }
 
 // engineOf reads the kind of database off the URL.

@@ -23,6 +23,8 @@ func (postgres) tries() int { return 20 }
 // counting acts see what was committed when they got the lock.
 func (postgres) counting() sql.IsolationLevel { return sql.LevelReadCommitted }
 
+func (postgres) alone() bool { return false }
+
 // Connections a replica takes at most, of each kind.
 const postgresConns = 8
 

@@ -24,6 +24,8 @@ func (sqlite) tries() int { return 5 }
 // counting acts are as any other: one writes at a time.
 func (sqlite) counting() sql.IsolationLevel { return sql.LevelSerializable }
 
+func (sqlite) alone() bool { return true }
+
 // sqliteCommon holds for every connection: wait for another process's write a
 // second at a time, and trust nothing that a schema might carry.
 const sqliteCommon = "_pragma=busy_timeout(1000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"
