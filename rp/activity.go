@@ -45,7 +45,7 @@ func (s *Server) activity(v *visit) error {
 	}
 	content := page.Activity{More: len(all) == lastEvents}
 	for _, e := range all {
-		if page.Tells(e.Kind) {
+		if page.Tells(e.Kind) && e.Cause != audit.IntoAnother {
 			content.Events = append(content.Events, v.told(e))
 		}
 	}

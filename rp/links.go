@@ -15,7 +15,7 @@ import (
 
 const linksPath = "/account/providers"
 
-// linkIsNew is how long the page says that a provider was linked just now.
+// linkIsNew is how long the page says what was linked or merged just now.
 const linkIsNew = time.Minute
 
 // links shows the ways to log in to the account (GET /account/providers).
@@ -36,7 +36,10 @@ func (s *Server) links(v *visit) error {
 
 func (v *visit) linksOf(acc account.Account) (page.Links, error) {
 	_, own := acc.Own()
-	content := page.Links{Own: own, Frozen: acc.Frozen() != ""}
+	content := page.Links{
+		Own: own, Frozen: acc.Frozen() != "", Merges: v.session.Trust.P == identity.P9,
+		Merged: !acc.TookIn.IsZero() && v.now().Sub(acc.TookIn) < linkIsNew,
+	}
 	for _, p := range v.providers {
 		if _, linked := providerLink(acc, p.Words.ID); !linked {
 			content.Others = append(content.Others, p.Words)
@@ -173,6 +176,9 @@ func notLinked(err error) *refusal {
 		if errors.Is(err, is) {
 			return refuse(http.StatusForbidden, page.NotLinked, cause).again(linksPath)
 		}
+	}
+	if errors.Is(err, account.ErrOtherWay) { // proved to be the same person, who may know
+		return refuse(http.StatusForbidden, page.OtherAccount, "link-other-way").again("/logout")
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
 // accountsWhere reads accounts with their links in one statement, so that no
 // account is seen half before and half after a change.
-const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered, a.closes, a.quiet, a.paused,
+const accountsWhere = `SELECT a.id, a.state, a.epoch, a.language, a.created, a.recovered, a.closes, a.quiet, a.paused, a.merged_into, a.took_in,
 	coalesce(l.id, ''), coalesce(l.provider, ''), coalesce(l.issuer, ''), l.subject, coalesce(l.level, 0), coalesce(l.basis, ''), l.details,
 	coalesce(l.first_login, 0), coalesce(l.last_login, 0), coalesce(l.frozen, ''), coalesce(l.level_before, 0), coalesce(l.checked, 0), coalesce(l.standing, '')
 	FROM accounts a LEFT JOIN links l ON l.account = a.id WHERE a.id `
@@ -181,18 +181,18 @@ func (s *Accounts) read(ctx context.Context, q *query, args ...any) ([]account.A
 // scan reads an account with one of its links, or with none.
 func (s *Accounts) scan(r row) (account.Account, error) {
 	var (
-		a                                                                                 account.Account
-		l                                                                                 account.Link
-		linkID                                                                            string
-		subject, details                                                                  []byte
-		created, recovered, closes, paused, level, firstLogin, lastLogin, before, checked int64
+		a                                                                                         account.Account
+		l                                                                                         account.Link
+		linkID                                                                                    string
+		subject, details                                                                          []byte
+		created, recovered, closes, paused, tookIn, level, firstLogin, lastLogin, before, checked int64
 	)
-	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered, &closes, &a.Quiet, &paused,
+	err := r.Scan(&a.ID, &a.State, &a.Epoch, &a.Language, &created, &recovered, &closes, &a.Quiet, &paused, &a.MergedInto, &tookIn,
 		&linkID, &l.Provider, &l.Issuer, &subject, &level, &l.Basis, &details, &firstLogin, &lastLogin, &l.Frozen, &before, &checked, &l.Standing)
 	if err != nil {
 		return a, err
 	}
-	a.Created, a.Recovered, a.Closes, a.Paused = instant(created), instant(recovered), instant(closes), instant(paused)
+	a.Created, a.Recovered, a.Closes, a.Paused, a.TookIn = instant(created), instant(recovered), instant(closes), instant(paused), instant(tookIn)
 	if linkID == "" {
 		return a, nil
 	}
@@ -366,7 +366,7 @@ var (
 	setCloses = statement(`UPDATE accounts SET closes = $1 WHERE id = $2`)
 	dueCloses = statement(`SELECT id FROM accounts WHERE closes <> 0 AND closes <= $1 AND state <> 'deleted' ORDER BY closes LIMIT 100`)
 	addFormer = statement(`INSERT INTO former_numbers (id, account, number, replaced) VALUES ($1, $2, $3, $4)`)
-	blankRow  = statement(`UPDATE accounts SET language = '', recovered = 0, closes = 0, quiet = FALSE, paused = 0 WHERE id = $1`)
+	blankRow  = statement(`UPDATE accounts SET language = '', recovered = 0, closes = 0, quiet = FALSE, paused = 0, took_in = 0 WHERE id = $1`)
 	eraseOf   = []*query{
 		statement(`DELETE FROM blind_indexes WHERE link IN (SELECT id FROM links WHERE account = $1)`),
 		statement(`DELETE FROM links WHERE account = $1`),
@@ -374,6 +374,7 @@ var (
 		statement(`DELETE FROM contact_changes WHERE account = $1`),
 		statement(`DELETE FROM passwords WHERE account = $1`),
 		statement(`DELETE FROM sessions WHERE account = $1`),
+		dropKnown,
 	}
 )
 

@@ -27,8 +27,10 @@ var (
 	unsealedEvents    = statement(`SELECT ` + eventColumns + ` FROM events WHERE batch = 0 ORDER BY at, id LIMIT $1`)
 	eventsOfBatch     = statement(`SELECT ` + eventColumns + ` FROM events WHERE batch = $1 AND batch > 0 ORDER BY place`)
 	eventsByReference = statement(`SELECT ` + eventColumns + ` FROM events WHERE reference = $1 AND reference <> '' ORDER BY at, id`)
-	eventsOfAccount   = statement(`SELECT ` + eventColumns + ` FROM events WHERE account = $1 AND account <> '' ORDER BY at DESC, id DESC LIMIT $2`)
-	sealEvent         = statement(`UPDATE events SET batch = $1, place = $2 WHERE id = $3 AND batch = 0`)
+	eventsOfAccount   = statement(`SELECT ` + eventColumns + ` FROM events WHERE account = $1 AND account <> ''
+		UNION ALL SELECT ` + eventColumns + ` FROM events WHERE account IN (SELECT id FROM accounts WHERE merged_into = $1 AND merged_into <> '')
+		ORDER BY at DESC, id DESC LIMIT $2`)
+	sealEvent = statement(`UPDATE events SET batch = $1, place = $2 WHERE id = $3 AND batch = 0`)
 
 	headBatch = statement(`SELECT number, sealed_at, count, tag FROM batches ORDER BY number DESC LIMIT 1`)
 	oneBatch  = statement(`SELECT number, sealed_at, count, tag FROM batches WHERE number = $1`)
@@ -67,7 +69,8 @@ func (s *Audit) FindByReference(ctx context.Context, reference string) ([]audit.
 	return list(ctx, s.db, eventsByReference, scanEvent, reference)
 }
 
-// EventsOf returns the account's last events, newest first, at most limit.
+// EventsOf returns the account's last events, and those of accounts that became a part
+// of it, newest first, at most limit.
 func (s *Audit) EventsOf(ctx context.Context, accountID string, limit int) ([]audit.Event, error) {
 	return list(ctx, s.db, eventsOfAccount, scanEvent, accountID, int64(limit))
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +65,26 @@ func (p *packing) session(s *session.Session) {
 	p.use(&s.Evidence.Own.Passkey)
 	p.time(&s.Evidence.Own.Passkey.Held)
 	p.flag(&s.Quiet)
+	p.pairs(&s.Subjects)
+}
+
+// pairs keeps a map of words of ours, and nothing for none.
+func (p *packing) pairs(m *map[string]string) {
+	var flat []string
+	for _, key := range slices.Sorted(maps.Keys(*m)) {
+		flat = append(flat, key, (*m)[key])
+	}
+	packWords(p, &flat)
+	if !p.reading || len(flat) == 0 {
+		return
+	}
+	if p.broken = p.broken || len(flat)%2 != 0; p.broken {
+		return
+	}
+	*m = make(map[string]string, len(flat)/2)
+	for pair := range slices.Chunk(flat, 2) {
+		(*m)[pair[0]] = pair[1]
+	}
 }
 
 func (p *packing) own(o *identity.Own) {

@@ -162,6 +162,12 @@ func (k standings) screen(now time.Time) string {
 	p := &page{}
 	p.line("account", "%s, times in UTC", k.ID)
 	p.line("state", "%s, made %s", k.State, moment(k.Created))
+	if k.MergedInto != "" {
+		p.line("merged", "it became a part of %s, on whose record what happens to its patient is kept", k.MergedInto)
+	}
+	if !k.TookIn.IsZero() {
+		p.line("merged", "another account became a part of it, %s; services that knew that one still do, by its id", moment(k.TookIn))
+	}
 	p.line("language", "%s", orWord(k.Language, "not chosen"))
 	for _, l := range k.Links {
 		showLink(p, l)

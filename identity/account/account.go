@@ -52,6 +52,9 @@ type Account struct {
 
 	// Closes is when it closes for good, as its patient asked for; zero: not asked.
 	Closes time.Time
+
+	MergedInto string    // id of the account that it became a part of; empty: none
+	TookIn     time.Time // when another became a part of it last; zero: never
 }
 
 // Link is a provider's subject that is this account, with what the provider said
@@ -132,6 +135,7 @@ func (a Account) Link(issuer string) (Link, bool) {
 // of blind indexes. Methods join the transaction that ctx carries.
 type Store interface {
 	ChangeStore
+	MergeStore
 	// Create adds a new account with its links. It returns
 	// [identity.ErrConflict] when one of the (issuer, subject) pairs is already
 	// linked to any account, closed ones included, or when an own link at P5 or

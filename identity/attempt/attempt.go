@@ -399,10 +399,14 @@ func (r *Attempts) give(ctx context.Context, a Attempt, evidence identity.Eviden
 
 func (r *Attempts) open(ctx context.Context, a Attempt, acc account.Account, seat Seat, e identity.Evidence) (Login, error) {
 	e.Frozen = acc.Frozen()
+	subjects, err := r.accounts.Subjects(ctx, acc)
+	if err != nil {
+		return Login{}, err
+	}
 	secret, s, err := r.sessions.Open(ctx, session.Session{
 		Account: acc.ID, Epoch: acc.Epoch, Browser: seat.Browser, Limits: r.limitsOf(a),
 		Shared: a.Shared, Quiet: acc.Quiet, InApp: a.InApp, Age: acc.Details().Age(r.now()),
-		Language: a.Language, Device: seat.Device, Evidence: e,
+		Language: a.Language, Device: seat.Device, Evidence: e, Subjects: subjects,
 	})
 	return Login{Secret: secret, Session: s}, err
 }

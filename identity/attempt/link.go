@@ -58,12 +58,39 @@ func (r *Attempts) link(ctx context.Context, a Attempt, answer identity.Answer, 
 	case err == nil && acc.ID == s.Account:
 		return r.accounts.Admit(ctx, answer, a.Language)
 	case err == nil:
-		return none, account.ErrLinked
+		return r.merge(ctx, s, acc, answer)
 	case !errors.Is(err, identity.ErrNotFound):
 		return none, err
 	}
 	if acc, err = r.accounts.Link(ctx, s.Account, s.Handle, answer); err != nil {
 		return none, err
+	}
+	return acc, r.tellAll(ctx, acc, outbox.ProviderLinked)
+}
+
+// merge makes one account of the session's and that which the answer opens, where both
+// are proved by identity (P9). Otherwise it is [account.ErrLinked]: that there is another
+// is nobody's to know who has not proved to be the same person. Every session of either
+// ends, that of the seat too: the login that this is a part of opens a new one.
+func (r *Attempts) merge(ctx context.Context, s session.Session, other account.Account, answer identity.Answer) (account.Account, error) {
+	if s.Trust.P != identity.P9 || answer.Proof(r.now()).Trust.P != identity.P9 {
+		return account.Account{}, account.ErrLinked
+	}
+	other, err := r.accounts.Admit(ctx, answer, "") // what it says now is what is judged
+	if err != nil {
+		return account.Account{}, err
+	}
+	acc, err := r.accounts.Account(ctx, s.Account)
+	if err != nil {
+		return account.Account{}, err
+	}
+	if r.own.Factors != nil {
+		if err := r.own.Factors.MovePasskeys(ctx, other.ID, acc.ID); err != nil {
+			return account.Account{}, err
+		}
+	}
+	if acc, err = r.accounts.Merge(ctx, acc, other, s.Handle); err != nil {
+		return account.Account{}, err
 	}
 	return acc, r.tellAll(ctx, acc, outbox.ProviderLinked)
 }

@@ -42,6 +42,7 @@ const (
 	QuietOff            Kind = "account.quiet-off"    // and wants them again
 	ProviderLinked      Kind = "provider.linked"      // a provider's login became a way into the account
 	ProviderUnlinked    Kind = "provider.unlinked"    // and is so no longer; what was open is ended
+	AccountMerged       Kind = "account.merged"       // two accounts of one patient became one; Cause says of which side it is
 	RecordFrozen        Kind = "account.frozen"       // it speaks for no record until people have looked; Cause says why
 	CodeIssued          Kind = "portal.code-issued"   // a portal was given an authorization code; Cause is the vector that it was shown
 	HostShown           Kind = "portal.host-shown"    // a host behind the gateway was told who the patient is, first in that session; Cause is the vector
@@ -85,6 +86,10 @@ const (
 	ApprovalConfirmed Kind = "approval.confirmed" // the second person agreed, and it was done
 	ApprovalRefused   Kind = "approval.refused"   // the second person did not agree, or the first withdrew
 )
+
+// IntoAnother is the cause of [AccountMerged] on the account that is no more: on the
+// other's record it says the same a second time.
+const IntoAnother = "into-another"
 
 // Result is how it ended.
 type Result string

@@ -161,6 +161,26 @@ const (
 	ForMaking Purpose = "passkey-make"
 )
 
+// MovePasskeys gives the one account's passkeys to the other, each as it is: the level
+// that it carries, and what the authenticator knows it by. It must be called in the act
+// that makes one account of the two.
+func (r *Factors) MovePasskeys(ctx context.Context, from, to string) error {
+	keys, err := r.store.Passkeys(ctx, from)
+	if err != nil {
+		return err
+	}
+	for _, p := range keys {
+		if err := r.store.DropPasskey(ctx, from, p.ID); err != nil {
+			return err
+		}
+		p.Account = to
+		if err := r.store.AddPasskey(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // NewChallenge returns a challenge for that purpose in that browser.
 func (r *Factors) NewChallenge(p Purpose, browser identity.Digest) ([]byte, error) {
 	pepper := r.peppers.PepperInUse()

@@ -56,6 +56,20 @@ type Session struct {
 	Evidence identity.Evidence
 	identity.Assessment
 	Ended time.Time // zero while it was not ended by an act
+
+	// Subjects is under which subject a service knows the account, of those that know
+	// it by another than its id. It is true for the life of the session: a merge of
+	// accounts ends it.
+	Subjects map[string]string
+}
+
+// SubjectFor is under which subject that service (a portal's id, or a host behind the
+// gateway) knows the patient.
+func (s Session) SubjectFor(service string) string {
+	if subject, other := s.Subjects[service]; other {
+		return subject
+	}
+	return s.Account
 }
 
 // State is what a store knows of a session at a reading: the session, and what

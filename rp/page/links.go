@@ -22,6 +22,8 @@ type Links struct {
 	Linked     []Linked   // in the order in which they came
 	Others     []Provider // that can be linked
 	New        Words      // linked just now; none: not said
+	Merged     bool       // another account became a part of this one just now
+	Merges     bool       // linking may make one of two accounts; it is said to whom it can happen
 	TwoStepURL string     // where a second step is added that linking wants; empty: linking is offered
 	Frozen     bool       // nothing is linked to an account that speaks for no record
 }

@@ -23,6 +23,7 @@ const (
 	Disabled               Kind = "disabled"                // the account is disabled or deleted
 	OtherPerson            Kind = "other-person"            // the provider's answer is not the person whose session began it
 	NotLinked              Kind = "not-linked"              // the provider's answer was not linked to the account that asked for it
+	OtherAccount           Kind = "other-account"           // both accounts are the patient's own, and become one from the other side only
 	Unproved               Kind = "unproved"                // the vector reached is not one that was asked for
 	PortalBadClient        Kind = "portal-bad-client"       // an authorization request from an unknown portal
 	PortalBadRedirect      Kind = "portal-bad-redirect"     // an authorization request with an address that is not the portal's
@@ -48,7 +49,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		ConsentNotGiven, AccessDenied, LoginRequired, TemporarilyUnavailable, ProviderOther, ProviderDown, TooLate, Acting,
-		UnderAge, Disabled, OtherPerson, NotLinked, Unproved, PortalBadClient, PortalBadRedirect, LevelUnmet, CookiesOff, SessionEnded, NotFound,
+		UnderAge, Disabled, OtherPerson, NotLinked, OtherAccount, Unproved, PortalBadClient, PortalBadRedirect, LevelUnmet, CookiesOff, SessionEnded, NotFound,
 		MethodNotAllowed, BadRequest, Forbidden, Internal, Unavailable, TooMany,
 		Busy, SignUpClosed, CodeLimit, ChannelOff, NumberInvalidated, LinkOver,
 	}

@@ -187,7 +187,7 @@ func readTrust(_ *Portal, values map[string]string, a *asking) *fault {
 	return nil
 }
 
-// readHint gives the request its id, bound to the account of id_token_hint if
+// readHint gives the request its id, bound to the subject of id_token_hint if
 // there is one. A hint made for another portal is refused: it would tell this one
 // whether the two have the same patient.
 func (p *Portals) readHint(ctx context.Context, portal *Portal, raw string, a *asking) *fault {
@@ -219,31 +219,32 @@ func (p *Portals) spoken(locales string) []string {
 	return spoken
 }
 
-// A request that only one account may answer carries a digest of that account in
-// its id, so that no later login can answer it as somebody else. The digest tells
-// nobody the account, and an altered id is the id of no request.
+// A request that only one patient may answer carries a digest of their subject in its
+// id, so that no later login can answer it as somebody else. The digest tells nobody the
+// subject, and an altered id is the id of no request.
 const (
 	boundMark    = "~"
 	boundBytes   = 16
 	maxRequestID = 64
 )
 
-func newRequestID(account string) string { return bindTo(identity.NewID(), account) }
+func newRequestID(subject string) string { return bindTo(identity.NewID(), subject) }
 
-func bindTo(id, account string) string {
-	if account == "" {
+func bindTo(id, subject string) string {
+	if subject == "" {
 		return id
 	}
-	sum := sha256.Sum256([]byte(id + boundMark + account))
+	sum := sha256.Sum256([]byte(id + boundMark + subject))
 	return id + boundMark + base64.RawURLEncoding.EncodeToString(sum[:boundBytes])
 }
 
 func isBound(requestID string) bool { return strings.Contains(requestID, boundMark) }
 
-// answerableBy reports whether that account may answer the request.
-func answerableBy(requestID, account string) bool {
+// answerableBy reports whether the patient whom the portal knows by that subject may
+// answer the request.
+func answerableBy(requestID, subject string) bool {
 	id, _, bound := strings.Cut(requestID, boundMark)
-	return !bound || bindTo(id, account) == requestID
+	return !bound || bindTo(id, subject) == requestID
 }
 
 // unmet is the error for a level that can't be met (OpenID Connect Core Unmet
@@ -256,7 +257,7 @@ type standing uint8
 const (
 	enough      standing = iota
 	nobody               // there is no session
-	someoneElse          // it is not the account that the hint names
+	someoneElse          // it is not the patient whom the hint names
 	stale                // not proved as freshly as asked
 	low                  // not proved as strongly as asked
 )
@@ -280,7 +281,7 @@ func (a asking) standing(portal *Portal, s *session.Session, now time.Time) stan
 	switch {
 	case s == nil:
 		return nobody
-	case !answerableBy(a.ID, s.Account):
+	case !answerableBy(a.ID, s.SubjectFor(portal.ID)):
 		return someoneElse
 	case !a.reached(portal, s.Trust):
 		return low

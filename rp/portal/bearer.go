@@ -56,8 +56,8 @@ func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience str
 	if err != nil {
 		return holder{}, fmt.Errorf("session of the token: %w", err)
 	}
-	if s.Account != claims.Subject {
-		return holder{}, fmt.Errorf("sub: wanted the account of the session, got another: %w", token.ErrRefused)
+	if s.SubjectFor(portal.ID) != claims.Subject {
+		return holder{}, fmt.Errorf("sub: wanted the patient of the session, got another: %w", token.ErrRefused)
 	}
 	return holder{claims, portal, s}, nil
 }

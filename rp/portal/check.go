@@ -223,7 +223,7 @@ func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s 
 		s, err = p.sessions.Renew(ctx, s)
 	}
 	return CheckAnswer{
-		Status: http.StatusOK, Subject: s.Account, Trust: s.Trust.String(), Session: s.Handle, Ends: s.Ends(), IdleEnds: s.IdleEnds(),
+		Status: http.StatusOK, Subject: s.SubjectFor(host), Trust: s.Trust.String(), Session: s.Handle, Ends: s.Ends(), IdleEnds: s.IdleEnds(),
 	}, err
 }
 

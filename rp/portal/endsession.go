@@ -50,7 +50,7 @@ func (p *Portals) EndSession(ctx context.Context, params url.Values, seat Seat) 
 type wish struct {
 	portal   *Portal
 	session  string // handle; empty: none
-	account  string // of id_token_hint; empty: not said
+	subject  string // of id_token_hint; empty: not said
 	url      string // where to go then, parameters and all; empty: nowhere
 	cause    string // why something in it was not believed
 	params   url.Values
@@ -60,7 +60,7 @@ type wish struct {
 // names reports whether the wish is about the session of that seat, and was made
 // by the browser's window.
 func (w wish) names(seat Seat) bool {
-	return seat.Navigation && w.cause == "" && w.session == seat.Session.Handle && (w.account == "" || w.account == seat.Session.Account)
+	return seat.Navigation && w.cause == "" && w.session == seat.Session.Handle && (w.subject == "" || w.subject == seat.Session.SubjectFor(w.portal.ID))
 }
 
 // readWish believes what an ID token of ours says, and of client_id and
@@ -73,7 +73,7 @@ func (p *Portals) readWish(ctx context.Context, values map[string]string) (wish,
 		if err != nil && !isBadToken(err) {
 			return w, err
 		}
-		w.portal, w.session, w.account = p.portal(hint.Audience), hint.SessionID, hint.Subject
+		w.portal, w.session, w.subject = p.portal(hint.Audience), hint.SessionID, hint.Subject
 		if err != nil || w.portal == nil || values["client_id"] != "" && values["client_id"] != w.portal.ID {
 			return wish{cause: "bad-id-token-hint", language: w.language}, nil
 		}

@@ -184,7 +184,7 @@ func (p *Portals) redeem(ctx context.Context, portal *Portal, c grant.Code) (ses
 
 // issue signs the tokens.
 func (p *Portals) issue(portal *Portal, c grant.Code, s session.Session) (tokenAnswer, error) {
-	claims, scope := claimsOf(s), strings.Join(c.Scopes, " ")
+	claims, scope := claimsOf(portal, s), strings.Join(c.Scopes, " ")
 	access, expires, err := p.tokens.AccessToken(portal.Alg, token.AccessClaims{
 		Claims: claims, Audience: portal.Audience, ClientID: portal.ID, Scope: scope, Stamp: token.Stamp{ID: tokenID(c.Grant)},
 	})
@@ -205,10 +205,10 @@ func issuing(err error) error {
 	return fmt.Errorf("sign the tokens: %w", err)
 }
 
-// claimsOf is what tokens say of a session.
-func claimsOf(s session.Session) token.Claims {
+// claimsOf is what tokens for that portal say of a session.
+func claimsOf(portal *Portal, s session.Session) token.Claims {
 	return token.Claims{
-		Subject: s.Account, SessionID: s.Handle, Trust: s.Trust, Methods: s.AMR, AuthTime: s.AuthTime, Proofing: s.Level,
+		Subject: s.SubjectFor(portal.ID), SessionID: s.Handle, Trust: s.Trust, Methods: s.AMR, AuthTime: s.AuthTime, Proofing: s.Level,
 		Provider: s.Provider, Ends: s.Ends(), IdleEnds: s.IdleEnds(),
 	}
 }

@@ -492,7 +492,7 @@ func TestUserinfoTakesATokenOnce(t *testing.T) {
 // host behind the gateway.
 func (w *world) foreign(s *session.Session) string {
 	raw, _, err := w.tokens.AccessToken("", token.AccessClaims{
-		Claims: claimsOf(*s), Audience: "letters.example.org", ClientID: health, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
+		Claims: claimsOf(&Portal{ID: health}, *s), Audience: "letters.example.org", ClientID: health, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"accounts", accountRules},
 		{"changes", changeRules},
 		{"links", linkRules},
+		{"merging", mergeRules},
 		{"passkeys", passkeyRules},
 		{"sessions", sessionRules},
 		{"grants", grantRules},

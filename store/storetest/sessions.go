@@ -19,7 +19,7 @@ func visit(a account.Account) session.Session {
 	return session.Session{
 		Handle: identity.NewID(), Account: a.ID, Epoch: a.Epoch, Browser: identity.NewToken().Digest(),
 		Created: epoch, Seen: epoch.Add(time.Second), Limits: session.Limits{Idle: 30*time.Minute + time.Nanosecond, Absolute: 12 * time.Hour},
-		Shared: true, Quiet: true, InApp: true, Age: identity.AgeUnknown, Language: "cy", Device: "Firefox on Linux",
+		Shared: true, Quiet: true, InApp: true, Age: identity.AgeUnknown, Language: "cy", Device: "Firefox on Linux", Subjects: map[string]string{"portal": identity.NewID(), "letters.example.org": identity.NewID()},
 		Evidence: identity.Evidence{Provider: proof}, Assessment: assessed(proof),
 	}
 }

@@ -9,6 +9,8 @@ var causes = map[string]string{
 	"link-differs":         "a provider's login was not linked: its NHS number or birth date is not the account's",
 	"link-elsewhere":       "a provider's login was not linked: it is another account's, or the account has another login there",
 	"link-weak":            "a provider's login was not linked: on one side a single factor was proved",
+	"into-another":         "it became a part of another account of the same patient",
+	"link-other-way":       "a provider's login was not linked: it opens an account with a password, which can take this one in, and not the other way round",
 	"link-late":            "a provider's login was not linked: it took longer than ten minutes since the login here",
 	"callback-unknown":     "the browser came back with an answer to nothing we asked: an old link, or cookies that are off",
 	"callback-foreign":     "the browser that came back is not the one that began the login, or it came from another provider",

@@ -75,6 +75,7 @@ var kinds = map[audit.Kind]string{
 	audit.AccountLookedUp:     "somebody of the help desk looked for an account",
 	audit.AccountAlarmed:      "the patient said that something was not them; everything open was ended",
 	audit.AccountRecovered:    "the patient was let back in with a code of the help desk's",
+	audit.AccountMerged:       "two accounts of one patient became one",
 	audit.RecordFrozen:        "the account speaks for no record until people have looked",
 	audit.HostShown:           "a host behind the gateway was told who the patient is, first in that session",
 	audit.CodeIssued:          "a service was told who the patient is",

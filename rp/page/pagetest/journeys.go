@@ -346,6 +346,7 @@ func linking(at frameAt) []Sample {
 	both := []page.Source{{Provider: nhsLogin.Name, Details: details(), Proved: true}, {Own: true, Details: details()}}
 	return []Sample{
 		{"links", in("/account/providers"), page.Links{Own: true, Others: []page.Provider{nhsLogin, board}}},
+		{"links-merged", in("/account/providers"), page.Links{Own: true, Linked: []page.Linked{linked}, Others: []page.Provider{board}, Merged: true, Merges: true}},
 		{"links-new", in("/account/providers"), page.Links{Own: true, Linked: []page.Linked{linked}, Others: []page.Provider{board}, New: nhsLogin.Name}},
 		{"links-last", in("/account/providers"), page.Links{Linked: []page.Linked{last}, Others: []page.Provider{board}}},
 		{"links-two-step", in("/account/providers"), page.Links{Own: true, Others: []page.Provider{nhsLogin}, TwoStepURL: "/account/two-step"}},
