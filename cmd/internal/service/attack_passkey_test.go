@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity/audit"
+	"github.com/dilys-id/dilys/rp/passkey/softkey"
 )
 
 // keyed is a town on a named host, with Gwen signed up and a passkey on her device.
@@ -55,27 +56,29 @@ func TestAPasskeyOpensItsAccount(t *testing.T) {
 // The parts that a page's script leaves to the browser, and a thief's does not.
 func TestG1G2G3G5AnswersThatDoNotStand(t *testing.T) {
 	w, _, _, device := keyed(t)
-	device.count = true
+	device.Counts = true
 	other := w.signUp(mair())
 	theirs := newAuthenticator(t)
 	other.makesPasskey(theirs)
-	for name, l := range map[string]keyLie{
-		"another type":                  func(s *said) { s.typ = "webauthn.create" },
-		"another challenge":             func(s *said) { s.challenge = rawURL(randomBytes(32)) },
-		"another origin":                func(s *said) { s.origin = "https://evil.example" },
-		"another port":                  func(s *said) { s.origin += "0" },
-		"from within another page":      func(s *said) { s.client = map[string]any{"crossOrigin": true} },
-		"from within a page of another": func(s *said) { s.client = map[string]any{"crossOrigin": true, "topOrigin": "https://evil.example"} },
-		"for another relying party":     func(s *said) { s.rpID = "evil.example" },
-		"nobody there (UP)":             func(s *said) { s.flags &^= flagUP },
-		"nobody verified (UV)":          func(s *said) { s.flags &^= flagUV },
-		"copied without being copyable": func(s *said) { s.flags &^= flagBE },
-		"another's key":                 func(s *said) { s.signer = theirs.keys[0].private },
-		"another's handle":              func(s *said) { s.handle = theirs.keys[0].handle },
-		"no handle":                     func(s *said) { s.handle = nil },
-		"another's id":                  func(s *said) { s.id = theirs.keys[0].id },
-		"an id that nobody has":         func(s *said) { s.id = randomBytes(16) },
-		"an id of 2 kB":                 func(s *said) { s.id = randomBytes(2048) },
+	for name, l := range map[string]softkey.Lie{
+		"another type":             func(s *softkey.Said) { s.Type = "webauthn.create" },
+		"another challenge":        func(s *softkey.Said) { s.Challenge = rawURL(randomBytes(32)) },
+		"another origin":           func(s *softkey.Said) { s.Origin = "https://evil.example" },
+		"another port":             func(s *softkey.Said) { s.Origin += "0" },
+		"from within another page": func(s *softkey.Said) { s.Client = map[string]any{"crossOrigin": true} },
+		"from within a page of another": func(s *softkey.Said) {
+			s.Client = map[string]any{"crossOrigin": true, "topOrigin": "https://evil.example"}
+		},
+		"for another relying party":     func(s *softkey.Said) { s.RPID = "evil.example" },
+		"nobody there (UP)":             func(s *softkey.Said) { s.Flags &^= softkey.FlagUP },
+		"nobody verified (UV)":          func(s *softkey.Said) { s.Flags &^= softkey.FlagUV },
+		"copied without being copyable": func(s *softkey.Said) { s.Flags &^= softkey.FlagBE },
+		"another's key":                 func(s *softkey.Said) { s.Signer = theirs.Keys[0].Private },
+		"another's handle":              func(s *softkey.Said) { s.Handle = theirs.Keys[0].Handle },
+		"no handle":                     func(s *softkey.Said) { s.Handle = nil },
+		"another's id":                  func(s *softkey.Said) { s.ID = theirs.Keys[0].ID },
+		"an id that nobody has":         func(s *softkey.Said) { s.ID = randomBytes(16) },
+		"an id of 2 kB":                 func(s *softkey.Said) { s.ID = randomBytes(2048) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := w.browser()
@@ -148,20 +151,20 @@ func TestG1G2G5PasskeysThatAreNotKept(t *testing.T) {
 	id := w.accountOf(a.email).ID
 	first := newAuthenticator(t)
 	b.makesPasskey(first)
-	for name, l := range map[string]keyLie{
-		"another type":              func(s *said) { s.typ = "webauthn.get" },
-		"another challenge":         func(s *said) { s.challenge = rawURL(randomBytes(32)) },
-		"another origin":            func(s *said) { s.origin = "https://evil.example" },
-		"from within another page":  func(s *said) { s.client = map[string]any{"crossOrigin": true} },
-		"for another relying party": func(s *said) { s.rpID = "evil.example" },
-		"nobody there (UP)":         func(s *said) { s.flags &^= flagUP },
-		"nobody verified (UV)":      func(s *said) { s.flags &^= flagUV },
-		"copied without copyable":   func(s *said) { s.flags &^= flagBE },
-		"an algorithm not offered":  func(s *said) { s.alg = -65535 },
-		"an id that is bound":       func(s *said) { s.id = first.keys[0].id },
-		"an id of 2 kB":             func(s *said) { s.id = randomBytes(2048) },
-		"a CBOR bomb":               func(s *said) { s.cbor = bytes.Repeat([]byte{0x9f}, 20000) },
-		"a CBOR map of 4 billion":   func(s *said) { s.cbor = []byte{0xba, 0xff, 0xff, 0xff, 0xff} },
+	for name, l := range map[string]softkey.Lie{
+		"another type":              func(s *softkey.Said) { s.Type = "webauthn.get" },
+		"another challenge":         func(s *softkey.Said) { s.Challenge = rawURL(randomBytes(32)) },
+		"another origin":            func(s *softkey.Said) { s.Origin = "https://evil.example" },
+		"from within another page":  func(s *softkey.Said) { s.Client = map[string]any{"crossOrigin": true} },
+		"for another relying party": func(s *softkey.Said) { s.RPID = "evil.example" },
+		"nobody there (UP)":         func(s *softkey.Said) { s.Flags &^= softkey.FlagUP },
+		"nobody verified (UV)":      func(s *softkey.Said) { s.Flags &^= softkey.FlagUV },
+		"copied without copyable":   func(s *softkey.Said) { s.Flags &^= softkey.FlagBE },
+		"an algorithm not offered":  func(s *softkey.Said) { s.Alg = -65535 },
+		"an id that is bound":       func(s *softkey.Said) { s.ID = first.Keys[0].ID },
+		"an id of 2 kB":             func(s *softkey.Said) { s.ID = randomBytes(2048) },
+		"a CBOR bomb":               func(s *softkey.Said) { s.CBOR = bytes.Repeat([]byte{0x9f}, 20000) },
+		"a CBOR map of 4 billion":   func(s *softkey.Said) { s.CBOR = []byte{0xba, 0xff, 0xff, 0xff, 0xff} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := b.makesPasskey(newAuthenticator(t), l)
@@ -177,11 +180,11 @@ func TestG1G2G5PasskeysThatAreNotKept(t *testing.T) {
 
 func TestG5ACounterThatGoesBack(t *testing.T) {
 	w, a, _, device := keyed(t)
-	device.count = true
+	device.Counts = true
 	w.browser().givesPasskey(device)
 	w.browser().givesPasskey(device)
 	thief := w.browser()
-	p := thief.givesPasskey(device, func(s *said) { s.count = 1 })
+	p := thief.givesPasskey(device, func(s *softkey.Said) { s.Count = 1 })
 	if p.StatusCode != http.StatusUnprocessableEntity || thief.loggedIn() || !strings.Contains(w.explained(p), "passkey-cloned") {
 		t.Errorf("wanted it refused as a clone, got %d", p.StatusCode)
 	}
@@ -383,12 +386,14 @@ func TestStepUpByPasskey(t *testing.T) {
 	var o map[string]any
 	must(t, json.Unmarshal([]byte(asked), &o))
 	delete(o, "allowCredentials") // a browser that does as it likes
-	bad.Set("credential", stranger.give(posted(o), w.url))
+	all, err := json.Marshal(o)
+	must(t, err)
+	bad.Set("credential", stranger.give(string(all), w.url))
 	if p := b.post("/step-up/passkey", bad); p.StatusCode != http.StatusUnprocessableEntity || b.keeps("dilys") != before {
 		t.Errorf("another's passkey stepped the session up: %d", p.StatusCode)
 	}
 	asked, _ = b.asking(to.String())
-	stranger.keys[0].id = device.keys[0].id
+	stranger.Keys[0].ID = device.Keys[0].ID
 	bad.Set("credential", stranger.give(asked, w.url))
 	if p := b.post("/step-up/passkey", bad); p.StatusCode != http.StatusUnprocessableEntity || b.keeps("dilys") != before {
 		t.Errorf("another's key stepped the session up: %d", p.StatusCode)

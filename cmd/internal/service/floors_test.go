@@ -45,7 +45,7 @@ var floors = map[string]int{
 // counterparts serve development and tests. The service can't reach them. Those
 // that play a foreign party know nothing of ours but the ground floor.
 var counterparts = []string{
-	"rp/provider/simulator", "rp/register/pdsstandin", "rp/courier/notifystandin", "rp/courier/smtpstandin",
+	"rp/provider/simulator", "rp/passkey/softkey", "rp/register/pdsstandin", "rp/courier/notifystandin", "rp/courier/smtpstandin",
 	"cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "store/madeup", "rp/page/pagetest",
 }
 
