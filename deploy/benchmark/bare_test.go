@@ -64,3 +64,22 @@ func answer(ctx context.Context, h func(http.ResponseWriter, *http.Request) erro
 	}
 	return nil
 }
+
+// openBare makes a database as the service opens its own, with one connection that
+// writes, and prepares statements on it.
+func openBare(ctx context.Context, schema string, statements map[**sql.Stmt]string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+*database+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(1000)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	for stmt, text := range statements {
+		if *stmt, err = db.PrepareContext(ctx, text); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return db, nil
+}

@@ -91,31 +91,18 @@ func (c *bareClient) readKeys(ctx context.Context) error {
 
 func (c *bareClient) open(ctx context.Context) error {
 	var err error
-	c.db, err = sql.Open("sqlite", "file:"+*database+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(1000)")
-	if err != nil {
-		return err
-	}
-	c.db.SetMaxOpenConns(1)
-	_, err = c.db.ExecContext(ctx, `
+	c.db, err = openBare(ctx, `
 		CREATE TABLE attempts (state TEXT PRIMARY KEY, browser TEXT NOT NULL, nonce TEXT NOT NULL, spent BIGINT NOT NULL);
 		CREATE TABLE accounts (issuer TEXT NOT NULL, subject TEXT NOT NULL, details TEXT NOT NULL, PRIMARY KEY (issuer, subject));
 		CREATE TABLE sessions (secret BLOB PRIMARY KEY, subject TEXT NOT NULL, created BIGINT NOT NULL);
-		CREATE TABLE events (at BIGINT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL);`)
-	if err != nil {
-		return err
-	}
-	for stmt, text := range map[**sql.Stmt]string{
+		CREATE TABLE events (at BIGINT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL);`, map[**sql.Stmt]string{
 		&c.begin:   `INSERT INTO attempts (state, browser, nonce, spent) VALUES ($1, $2, $3, 0)`,
 		&c.spend:   `UPDATE attempts SET spent = 1 WHERE state = $1 AND browser = $2 AND spent = 0 RETURNING nonce`,
 		&c.account: `INSERT INTO accounts (issuer, subject, details) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET details = excluded.details`,
 		&c.session: `INSERT INTO sessions (secret, subject, created) VALUES ($1, $2, $3)`,
 		&c.event:   `INSERT INTO events (at, kind, subject) VALUES ($1, 'login', $2)`,
-	} {
-		if *stmt, err = c.db.PrepareContext(ctx, text); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 func (c *bareClient) serve(w http.ResponseWriter, r *http.Request) error {

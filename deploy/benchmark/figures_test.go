@@ -45,6 +45,7 @@ func figures(ctx context.Context) error {
 		{"check", (*world).check},
 		{"login", (*world).login},
 		{"own", (*world).own},
+		{"passkey", (*world).passkey},
 		{"crowd", (*world).crowd},
 		{"start", (*world).start},
 		{"dev", (*world).startDev},

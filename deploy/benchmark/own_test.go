@@ -132,12 +132,13 @@ func elsewhere(base string, i int) (*browser, error) {
 	return b, err
 }
 
-// signUp signs a patient up from the first page to the account.
-func (w *world) signUp(ctx context.Context, s *notifystandin.StandIn, i int) error {
+// signUp signs a patient up from the first page to the account, and returns the browser
+// that is logged in then.
+func (w *world) signUp(ctx context.Context, s *notifystandin.StandIn, i int) (*browser, error) {
 	p := patientNumber(i)
 	b, err := elsewhere(w.dilysURL(), i)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, step := range []struct {
 		page string
@@ -157,17 +158,17 @@ func (w *world) signUp(ctx context.Context, s *notifystandin.StandIn, i int) err
 	} {
 		form, err := step.form()
 		if err != nil {
-			return fmt.Errorf("sign-up%s: %w", step.page, err)
+			return nil, fmt.Errorf("sign-up%s: %w", step.page, err)
 		}
 		status, to, err := b.post(ctx, "/sign-up"+step.page, form)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if status != http.StatusSeeOther || step.page == "/check" && to != "/account/second-way" {
-			return fmt.Errorf("sign-up%s: wanted to go on, got %d to %s", step.page, status, to)
+			return nil, fmt.Errorf("sign-up%s: wanted to go on, got %d to %s", step.page, status, to)
 		}
 	}
-	return nil
+	return b, nil
 }
 
 func plain(pairs ...string) func() (url.Values, error) {
@@ -295,7 +296,7 @@ func (w *world) own(ctx context.Context) ([]row, error) {
 	}
 	defer ours.stop()
 	for i := range ownPatients * ownRounds {
-		if err := w.signUp(ctx, s, i); err != nil {
+		if _, err := w.signUp(ctx, s, i); err != nil {
 			return nil, fmt.Errorf("patient %d: %w\n%.2000s", i, err, ours.said())
 		}
 	}

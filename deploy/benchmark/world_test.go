@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
@@ -24,6 +25,7 @@ type world struct {
 	clientKey string // PEM file
 	dilys     int    // ports
 	bare      int
+	host      string // of both; a name where passkeys are made
 	server    *http.Server
 }
 
@@ -31,7 +33,7 @@ const clientID = "dilys-bench"
 
 // newWorld makes the folder's content: keys, configuration, a migrated database.
 func newWorld(ctx context.Context, dir string) (*world, error) {
-	w := &world{dir: dir, clientKey: filepath.Join(dir, "nhs-login.pem")}
+	w := &world{dir: dir, host: "127.0.0.1", clientKey: filepath.Join(dir, "nhs-login.pem")}
 	var err error
 	if w.dilys, err = freePort(1); err != nil {
 		return nil, err
@@ -58,9 +60,11 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 
 func (w *world) file(name string) string { return filepath.Join(w.dir, name) }
 
-func (w *world) dilysURL() string { return "http://" + loopback(w.dilys) }
+func (w *world) dilysURL() string { return w.at(w.dilys) }
 
-func (w *world) bareURL() string { return "http://" + loopback(w.bare) }
+func (w *world) bareURL() string { return w.at(w.bare) }
+
+func (w *world) at(port int) string { return "http://" + net.JoinHostPort(w.host, strconv.Itoa(port)) }
 
 // startSimulator serves an NHS login that knows one client at two addresses: the
 // service and the bare program.
