@@ -71,7 +71,7 @@ func (w *world) passkey(ctx context.Context) ([]row, error) {
 		pairs[i][0], pairs[i][1] = pairs[i][0]/1000, pairs[i][1]/1000
 	}
 	return []row{
-		besides("a log-in by passkey, CPU, beside the least code", "ms", pairs, 2),
+		besides("a log-in by passkey, CPU, beside the least code", "ms", pairs, 4),
 		alone("of it, the signature (raw ES256 verification)", "µs", signature, 200),
 	}, err
 }
