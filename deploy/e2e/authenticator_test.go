@@ -53,7 +53,7 @@ func TestAuthenticatorApp(t *testing.T) {
 
 			next()
 			b.open(w.dilys() + "/account")
-			evaluate[bool](b, `(setTimeout(() => document.querySelector('main form[action="/logout"] button').click(), 0), true)`)
+			b.presses(logOut)
 			b.on("/logged-out", a.lang)
 			texts := len(b.messages(a.e164(), sixDigits))
 			b.open(w.dilys() + "/login/email")

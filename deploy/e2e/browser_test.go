@@ -78,6 +78,8 @@ type tab struct {
 	size  size
 	bare  bool // the page's scripts are turned off
 
+	keyboard bool // nothing else is used
+
 	device webauthn.AuthenticatorID // with passkeys; empty: none
 
 	mu     sync.Mutex

@@ -104,5 +104,5 @@ func (b *tab) logsIn(lang, email, e164 string) {
 // follow presses the page's link to that path.
 func (b *tab) follow(path string) {
 	b.t.Helper()
-	evaluate[bool](b, `(setTimeout(() => document.querySelector('main a[href="`+path+`"]').click(), 0), true)`)
+	b.presses(`main a[href="` + path + `"]`)
 }

@@ -59,7 +59,7 @@ func TestPasskeys(t *testing.T) {
 			b.sends(map[string]string{"name": "Ffôn Siân"})
 			b.awaits(`document.body.innerText.includes("Ffôn Siân")`, "the name")
 			b.checkAccessible("a passkey with a name")
-			evaluate[bool](b, `(setTimeout(() => document.querySelector('main a[href$="/remove"]').click(), 0), true)`)
+			b.presses(`main a[href$="/remove"]`)
 			b.awaits(`location.pathname.endsWith("/remove")`, "the question")
 			b.checkAccessible("the question")
 			b.sends(nil)
@@ -117,6 +117,6 @@ func (b *tab) pressesKey(what string) {
 func (b *tab) logsOut(a applicant) {
 	b.t.Helper()
 	b.open(b.world.dilys() + "/account")
-	evaluate[bool](b, `(setTimeout(() => document.querySelector('main form[action="/logout"] button').click(), 0), true)`)
+	b.presses(logOut)
 	b.on("/logged-out", a.lang)
 }

@@ -15,7 +15,7 @@ func TestOwnLoginForAPortal(t *testing.T) {
 	b.hasAuthenticator()
 	b.signsUp(a)
 	byCode := func() {
-		b.pressesLink(`a[href^="/login/email"]`)
+		b.presses(`a[href^="/login/email"]`)
 		b.on("/login/email", a.lang)
 		had := len(b.messages(a.e164(), sixDigits))
 		b.sends(map[string]string{"email": a.email, "password": passphrase})
@@ -29,7 +29,7 @@ func TestOwnLoginForAPortal(t *testing.T) {
 	}{
 		{"by password and code, and no passkey now", func() {
 			byCode()
-			evaluate[bool](b, `(setTimeout(() => document.querySelector('main [name="choice"][value="later"]').form.querySelector("button").click(), 0), true)`)
+			b.presses(notNow)
 		}},
 		{"by password and code, and a passkey is made", func() {
 			byCode()
@@ -44,10 +44,4 @@ func TestOwnLoginForAPortal(t *testing.T) {
 		way.in()
 		b.awaits(`location.href.startsWith(`+quote(w.examplePortal())+`)`, "to be back at the portal "+way.name)
 	}
-}
-
-// pressesLink follows a link of the page.
-func (b *tab) pressesLink(selector string) {
-	b.t.Helper()
-	evaluate[bool](b, `(setTimeout(() => document.querySelector(`+quote(selector)+`).click(), 0), true)`)
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 // applicant is a made-up patient of dilys-dev's register, who signs up.
@@ -46,7 +48,7 @@ func (b *tab) on(path, lang string) {
 	b.t.Helper()
 	b.awaits(`[`+quote(path)+`, `+quote(offerPath)+`].includes(location.pathname)`, "the page "+path)
 	if path != offerPath && evaluate[bool](b, `location.pathname === `+quote(offerPath)) {
-		evaluate[bool](b, `(setTimeout(() => document.querySelector('main [name="choice"][value="later"]').form.querySelector("button").click(), 0), true)`)
+		b.presses(notNow)
 	}
 	b.awaits(`location.pathname === `+quote(path), "the page "+path)
 	b.checkAccessible(path)
@@ -54,9 +56,20 @@ func (b *tab) on(path, lang string) {
 	b.picture("sign-up", lang, b.size.name, strings.ReplaceAll(strings.Trim(path, "/"), "/", "-"))
 }
 
+// What is pressed on many pages.
+const (
+	send   = `main form button:not([type=button])`
+	logOut = `main form[action="/logout"] button`
+	notNow = `main [name="choice"][value="later"] ~ button`
+)
+
 // sends fills the fields of the page's form in and presses its first button.
 func (b *tab) sends(fields map[string]string) {
 	b.t.Helper()
+	if b.keyboard {
+		b.types(fields)
+		return
+	}
 	for name, value := range fields {
 		evaluate[bool](b, fmt.Sprintf(`(() => {
 			const all = [...document.querySelectorAll('main [name="%[1]s"]')];
@@ -65,7 +78,18 @@ func (b *tab) sends(fields map[string]string) {
 			return true;
 		})()`, name, quote(value)))
 	}
-	evaluate[bool](b, `(setTimeout(() => document.querySelector("main form button:not([type=button])").click(), 0), true)`)
+	b.presses(send)
+}
+
+// presses presses the first thing of the page that the selector names.
+func (b *tab) presses(selector string) {
+	b.t.Helper()
+	if b.keyboard {
+		b.tabsTo(`e === document.querySelector(` + quote(selector) + `)`)
+		b.key(kb.Enter)
+		return
+	}
+	evaluate[bool](b, `(setTimeout(() => document.querySelector(`+quote(selector)+`).click(), 0), true)`)
 }
 
 var sixDigits = regexp.MustCompile(`\b\d{6}\b`)
@@ -152,7 +176,7 @@ func (b *tab) signsUp(a applicant) {
 func (b *tab) comesBack(a applicant) {
 	b.t.Helper()
 	had := len(b.messages(a.e164(), sixDigits))
-	evaluate[bool](b, `(setTimeout(() => document.querySelector('main form[action="/logout"] button').click(), 0), true)`)
+	b.presses(logOut)
 	b.on("/logged-out", a.lang)
 	b.open(b.world.dilys() + "/login/email")
 	b.on("/login/email", a.lang)
