@@ -118,7 +118,10 @@ func (s *Server) makeCard(v *visit) error {
 // pastCard goes on after the second way: to the end of a sign-up under way, or to
 // where the login was for.
 func (v *visit) pastCard() error {
-	under, err := v.attempts.DoneWithCard(v.r.Context(), v.browser)
+	under, err := v.signUpHere()
+	if err == nil {
+		under, err = v.attempts.DoneWithCard(v.r.Context(), v.browser)
+	}
 	switch {
 	case err == nil:
 		return v.dispatch(under.Next(), "")

@@ -35,9 +35,12 @@ func (s *Server) startSignUp(v *visit) error {
 	if err != nil {
 		return err
 	}
-	under, err := v.attempts.SignUp(v.r.Context(), v.browser)
+	under, err := v.signUpHere()
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return err
+	}
+	if under.Account != "" {
+		return v.dispatch(under.Next(), "")
 	}
 	if err == nil && v.param("again") == "" && attempt.NextPage(under) != attempt.PageDevice {
 		return v.show(http.StatusOK, page.Interrupted{
@@ -124,9 +127,20 @@ func (s *Server) signUpPage(v *visit) error {
 	return v.show(http.StatusOK, content)
 }
 
+// signUpHere returns the sign-up of this browser, or [identity.ErrNotFound]. Once its
+// account is open it says whose that is and how it went: it is there for that patient
+// alone, and not for who comes to the device next.
+func (v *visit) signUpHere() (attempt.SignUp, error) {
+	under, err := v.attempts.SignUp(v.r.Context(), v.browser)
+	if err == nil && under.Account != "" && (v.session == nil || v.session.Account != under.Account) {
+		return attempt.SignUp{}, identity.ErrNotFound
+	}
+	return under, err
+}
+
 // underWay returns the sign-up of this browser; without one, it begins again.
 func (v *visit) underWay() (attempt.SignUp, error) {
-	under, err := v.attempts.SignUp(v.r.Context(), v.browser)
+	under, err := v.signUpHere()
 	if errors.Is(err, identity.ErrNotFound) {
 		kind := page.TooLate
 		if v.browser == "" {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/webauthn"
@@ -75,6 +76,68 @@ func TestPasskeys(t *testing.T) {
 			b.checkAccessible("a sentence for an error")
 			b.picture("passkey", a.lang, b.size.name, "not-allowed")
 		})
+	}
+}
+
+// TestTwoPatientsOnOneDevice is a phone that two people share: each has a passkey on it.
+// Whoever it logs in steps up with their own; and a device that signs wrongly is told
+// another way.
+func TestTwoPatientsOnOneDevice(t *testing.T) {
+	module(t, "axe-core/axe.min.js")
+	w, browser := startWorld(t), chromium(t) // its own: the clock is turned on
+	b := newTab(t, browser, w, phone)
+	b.speak("en")
+	b.hasAuthenticator()
+	both := []applicant{applicants[0], {"en", "sion.prawf@example.com", "07700900202", "Sion", "Prawf", "28", "2", "1952", "999 100 0070"}}
+	for _, a := range both {
+		b.signsUp(a)
+		b.open(w.dilys() + "/account/passkeys")
+		b.pressesKey("make")
+		b.awaits(`document.querySelectorAll("main .nhsuk-card").length === 1`, "a passkey of their own alone")
+		b.logsOut(a)
+	}
+	b.open(w.dilys() + "/login")
+	b.pressesKey("get")
+	b.on("/account", "en")
+	mine, theirs := both[0], both[1]
+	if !strings.Contains(b.text(), mine.email) {
+		mine, theirs = theirs, mine
+	}
+	isMine := func() {
+		b.open(w.dilys() + "/account")
+		b.on("/account", "en")
+		b.says(mine.email)
+		if strings.Contains(b.text(), theirs.email) {
+			t.Error("the page tells of the other patient")
+		}
+	}
+	isMine()
+	b.advance("20m")
+	b.open(w.dilys() + "/account/delete")
+	b.on("/step-up", "en")
+	b.pressesKey("get")
+	b.on("/account/delete", "en")
+	isMine()
+	b.logsOut(mine)
+	b.signsWrongly()
+	b.open(w.dilys() + "/login")
+	b.pressesKey("get")
+	b.awaits(`document.querySelector("h1").textContent.includes("did not open your account")`, "the wrong signature refused")
+	b.checkAccessible("a wrong signature")
+	b.picture("passkey", "en", b.size.name, "wrong-signature")
+	b.open(w.dilys() + "/account")
+	b.on("/login", "en")
+}
+
+// signsWrongly makes the device's signatures bad ones.
+func (b *tab) signsWrongly() {
+	b.t.Helper()
+	ctx, done := b.within()
+	defer done()
+	yes := true
+	_, err := chromedp.Call(ctx, webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: b.device, IsBogusSignature: &yes})
+	if err != nil {
+		b.t.Fatal(err)
 	}
 }
 

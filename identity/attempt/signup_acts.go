@@ -430,19 +430,6 @@ func (r *Attempts) tellEntry(ctx context.Context, entry identity.Entry, own iden
 	return nil
 }
 
-// EndSignUp forgets the sign-up of that browser: it is done, or the patient wants
-// to begin anew.
-func (r *Attempts) EndSignUp(ctx context.Context, browser identity.Secret) error {
-	s, err := r.SignUp(ctx, browser)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return r.journeys.EndJourney(ctx, s.ID)
-}
-
 // DoneWithCard keeps that the patient has a second way in, or takes the risk.
 func (r *Attempts) DoneWithCard(ctx context.Context, browser identity.Secret) (SignUp, error) {
 	return r.put(ctx, browser, PageCard, func(s *SignUp) error {

@@ -221,6 +221,33 @@ func TestD1AnswersAreTheSame(t *testing.T) {
 	}
 }
 
+func TestASignUpIsNothingToWhoComesNext(t *testing.T) {
+	w := newTown(t)
+	b := w.signUp(gwen())
+	if got := b.get("/sign-up"); got.StatusCode != http.StatusSeeOther || got.location(t).Path != "/account/second-way" {
+		t.Errorf("her own next page: wanted to be led there, got %d", got.StatusCode)
+	}
+	if got := b.post("/account/second-way", url.Values{"risk": {"yes"}}); got.location(t).Path != "/sign-up/done" {
+		t.Errorf("wanted the end, got %s", got.location(t))
+	}
+	if got := b.get("/sign-up/done"); got.StatusCode != http.StatusOK {
+		t.Errorf("the end: wanted 200, got %d", got.StatusCode)
+	}
+	b.post("/logout", nil)
+	if got := b.get("/sign-up/done"); got.StatusCode != http.StatusBadRequest {
+		t.Errorf("the end of another's: wanted a refusal, got %d: %.200s", got.StatusCode, got.body)
+	}
+	if got := b.get("/sign-up"); got.StatusCode != http.StatusOK || !strings.Contains(got.body, `name="old_enough"`) {
+		t.Errorf("the next patient: wanted the first page, got %d", got.StatusCode)
+	}
+	w.clock.advance(time.Hour)
+	next := applicant{email: "sion.prawf@example.com", phone: "07700900202", given: "Sion", family: "Prawf", day: "28", month: "2", year: "1952", number: "999 100 0070", password: gwen().password}
+	w.upTo(b, next, "")
+	if got := b.get("/account"); !strings.Contains(got.body, next.email) {
+		t.Errorf("wanted the next patient's own account, got %d", got.StatusCode)
+	}
+}
+
 func TestD3OneAddressOneAccount(t *testing.T) {
 	w, a := newTown(t), gwen()
 	const browsers = 4
