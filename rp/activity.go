@@ -59,7 +59,7 @@ func (v *visit) told(e audit.Event) page.Event {
 		Doubt: e.Kind != audit.AccountAlarmed && e.Kind != audit.AccountLookedUp, Phone: slices.Contains(e.Fields, "phone_number"),
 	}
 	switch e.Kind {
-	case audit.CodeIssued:
+	case audit.CodeIssued, audit.LevelShown:
 		told.Portal = v.portals.NameOf(e.Portal)
 	case audit.HostShown:
 		told.Portal = page.Words{"en": e.Portal, "cy": e.Portal}

@@ -16,7 +16,7 @@ type Grants struct{ db *DB }
 
 var _ grant.Store = (*Grants)(nil)
 
-// Grants returns the store of portals' requests and codes.
+// Grants returns the store of portals' requests, codes and refresh tokens.
 func (db *DB) Grants() *Grants { return &Grants{db} }
 
 var (
@@ -137,10 +137,12 @@ func (s *Grants) Portals(ctx context.Context, session string) ([]string, error) 
 
 // Sweep is of [grant.Store].
 func (s *Grants) Sweep(ctx context.Context, before time.Time) error {
-	if err := s.db.drain(ctx, sweepRequests, micros(before)); err != nil {
-		return err
+	for _, q := range []*query{sweepRequests, sweepPushed, sweepRefreshes, sweepCodes, sweepIDs} {
+		if err := s.db.drain(ctx, q, micros(before)); err != nil {
+			return err
+		}
 	}
-	return s.db.drain(ctx, sweepCodes, micros(before))
+	return nil
 }
 
 // words is a list of text in one column, as JSON.

@@ -58,6 +58,10 @@ func fill(t *testing.T, db *store.DB) {
 		db.Factors().PutPhone(ctx, factor.Phone{ID: "phone", Account: a.ID, Number: changed.Details.Phone, Bound: began}),
 		db.Factors().PutTOTP(ctx, factor.TOTP{ID: "totp", Account: a.ID, Seed: "CANARYSEED", Bound: began}),
 		db.Factors().AddPasskey(ctx, factor.Passkey{ID: "passkey", Account: a.ID, Credential: []byte("canary-credential"), Handle: "canary-handle", Record: []byte(`{"canary": "key"}`), Name: "canary-name", Bound: began}),
+		db.Grants().Push(ctx, identity.Secret("canary-uri").Digest(), grant.Pushed{Request: "pushed", Portal: "my-health", Params: "state=canary-pushed", Created: began}),
+		db.Grants().CreateRefresh(ctx, identity.Secret("canary-refresh").Digest(), "grant", "P9.Cm", began),
+		errOf(db.Grants().Rotate(ctx, identity.Secret("canary-refresh").Digest(), "canary-successor", "P9.Cm", began)),
+		errOf(db.Secret(ctx, "subjects")),
 		db.Passwords().SetPassword(ctx, a.ID, password.Record{PHC: "$canary-hash", Set: began}),
 		db.Attempts().BeginJourney(ctx, attempt.Journey{
 			ID: "journey", Kind: attempt.SigningUp, Browser: identity.Secret("canary-browser").Digest(), Version: 1, Started: began, Seen: began, Body: []byte("canary-typed"),
@@ -74,6 +78,8 @@ func fill(t *testing.T, db *store.DB) {
 		GPAccountID: "canary-account", GPLinkageKey: "canary-key",
 	}})
 }
+
+func errOf[T any](_ T, err error) error { return err }
 
 // message is one to a made-up patient.
 func message(code identity.Secret) outbox.Message {

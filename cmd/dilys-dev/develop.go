@@ -191,5 +191,8 @@ your portal
   redirect_uri   %s
   after log-out  %s
   try it         curl -s %s/.well-known/openid-configuration
-`, g.at.dilys(), trimmed(secret), f.Portal, homeOf(f.Portal), g.at.dilys())
+with a key       instead of the secret (private_key_jwt), and pairwise subjects
+  client_id      my-service
+  client_key     %s
+`, g.at.dilys(), trimmed(secret), f.Portal, homeOf(f.Portal), g.at.dilys(), g.file(serviceKeyFile))
 }

@@ -47,6 +47,8 @@ const (
 	clientsFile       = "simulator-clients.yaml"
 	exampleSecretFile = "example-portal.secret"
 	portalSecretFile  = "my-portal.secret"
+	serviceKeyFile    = "my-service.pem"
+	serviceJWKSFile   = "my-service.jwks.json"
 	notifyKeyFile     = "notify.key"
 	keysFolder        = "keys"
 )
@@ -69,13 +71,18 @@ func (g ground) prepare(f flags) error {
 			return err
 		}
 	}
-	if err := g.once(clientKeyFile, newClientKey); err != nil {
-		return err
+	for _, name := range []string{clientKeyFile, serviceKeyFile} {
+		if err := g.once(name, newClientKey); err != nil {
+			return err
+		}
 	}
 	if err := g.once(notifyKeyFile, newNotifyKey); err != nil {
 		return err
 	}
-	if err := g.publish(clientKeyFile, publicKeyFile); err != nil {
+	if err := g.publish(clientKeyFile, publicKeyFile, asPEM); err != nil {
+		return err
+	}
+	if err := g.publish(serviceKeyFile, serviceJWKSFile, token.AssertionKey.JWKS); err != nil {
 		return err
 	}
 	if err := g.write(configFile, configText, f); err != nil {
@@ -124,8 +131,8 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// publish writes the public half of a key, as NHS login's form asks for it.
-func (g ground) publish(private, public string) error {
+// publish writes the public half of a key.
+func (g ground) publish(private, public string, as func(token.AssertionKey) ([]byte, error)) error {
 	b, err := os.ReadFile(g.file(private))
 	if err != nil {
 		return err
@@ -134,11 +141,17 @@ func (g ground) publish(private, public string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.file(private), err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	b, err = as(key)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(g.file(public), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600)
+	return os.WriteFile(g.file(public), b, 0o600)
+}
+
+// asPEM is how NHS login's form asks for a public key.
+func asPEM(key token.AssertionKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), err
 }
 
 func (g ground) write(name, text string, f flags) error {

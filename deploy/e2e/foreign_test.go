@@ -15,7 +15,7 @@ func TestForeignClient(t *testing.T) {
 	module(t, "openid-client/package.json")
 	const redirectURI = "http://127.0.0.1:9/callback" // nobody answers there: the client reads the address and stops
 	w := startWorld(t, "--portal", redirectURI)
-	cmd := exec.Command(node, "openid-client.mjs", w.printed(t, "issuer"), w.printed(t, "client_id"), w.printed(t, "redirect_uri"), "mair-prawf")
+	cmd := exec.Command(node, "openid-client.mjs", w.printed(t, "issuer"), w.printed(t, "client_id"), w.printed(t, "redirect_uri"), "mair-prawf", w.printed(t, "client_key"))
 	cmd.Stdin = strings.NewReader(w.printed(t, "client_secret"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -32,6 +32,15 @@ func TestForeignClient(t *testing.T) {
 		"ok code used twice: invalid_grant",
 		"ok token of a code used twice: invalid_token",
 		"ok single sign-on",
+		"ok pushed request, proved by a key",
+		"ok pairwise subject",
+		"ok introspection",
+		"ok introspection by another client",
+		"ok refresh",
+		"ok refresh again at once",
+		"ok revocation",
+		"ok refresh token that was revoked: invalid_grant",
+		"ok secret in the form",
 		"ok end session",
 		"ok logged out: login_required",
 		"ok token of an ended session: invalid_token",

@@ -2,9 +2,10 @@
 // through Dilys and the NHS login simulator, as any portal would, and believes
 // nothing that it has not verified. It prints a line for each thing that held.
 //
-//   node openid-client.mjs ISSUER CLIENT_ID REDIRECT_URI PATIENT <SECRET
+//   node openid-client.mjs ISSUER CLIENT_ID REDIRECT_URI PATIENT KEY_FILE <SECRET
 //
-// The secret comes on standard input, where no list of processes shows it.
+// The secret comes on standard input, where no list of processes shows it. The key is
+// that of the client "my-service", by which it proves itself.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,13 +13,13 @@ import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import * as oidc from "openid-client";
 
-const [issuer, clientId, redirectUri, patient] = process.argv.slice(2);
+const [issuer, clientId, redirectUri, patient, keyFile] = process.argv.slice(2);
 const secret = readFileSync(0, "utf8").trim();
 
-const config = await oidc.discovery(new URL(issuer), clientId, {}, oidc.ClientSecretBasic(secret), {
+const first = await oidc.discovery(new URL(issuer), clientId, {}, oidc.ClientSecretBasic(secret), {
   execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks], // loopback; and check the signature though the answer came from the issuer itself
 });
-const server = config.serverMetadata();
+const server = first.serverMetadata();
 check("discovery", server.issuer === issuer && server.code_challenge_methods_supported.includes("S256"));
 
 // A browser of few words: it keeps cookies by host, follows redirects, fills in
@@ -64,10 +65,10 @@ function submit(page, action, fields) {
   return visit(new URL(action, page.url), filled);
 }
 
-async function ask(extra) {
+async function ask(extra, config = first, url = oidc.buildAuthorizationUrl) {
   const verifier = oidc.randomPKCECodeVerifier();
   const [state, nonce] = [oidc.randomState(), oidc.randomNonce()];
-  const url = oidc.buildAuthorizationUrl(config, {
+  const to = await url(config, {
     redirect_uri: redirectUri,
     scope: "openid profile email phone nhs_number",
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
@@ -76,7 +77,7 @@ async function ask(extra) {
     nonce,
     ...extra,
   });
-  return { page: await visit(url), checks: { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true } };
+  return { page: await visit(to), checks: { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true } };
 }
 
 // The login.
@@ -89,30 +90,51 @@ const back = await submit(simulator, "choose", { patient, vector: "", lie: "", a
 
 // The tokens: state, iss, PKCE, signature, aud, exp and nonce are the library's to
 // check; at_hash in the code flow is left to us (OpenID Connect Core §3.1.3.8).
-const tokens = await oidc.authorizationCodeGrant(config, back.url, login.checks);
+const tokens = await oidc.authorizationCodeGrant(first, back.url, login.checks);
 const claims = tokens.claims();
 check("ID token", claims.aud === clientId && claims.acr.startsWith("P9.") && claims.auth_time > 0 && claims.sid.length > 0);
 const half = createHash("sha256").update(tokens.access_token).digest().subarray(0, 16);
 check("at_hash", claims.at_hash === half.toString("base64url"));
 check("no personal details in tokens", !JSON.stringify(claims).includes("Prawf"));
 
-const person = await oidc.fetchUserInfo(config, tokens.access_token, claims.sub);
+const person = await oidc.fetchUserInfo(first, tokens.access_token, claims.sub);
 check("userinfo", person.name === "Mair Prawf" && person.nhs_number === "9990000379" && person.identity_proofing_level === "P9");
 
 // A code serves once, and its second use takes back what the first gave.
-await fails("code used twice", "invalid_grant", () => oidc.authorizationCodeGrant(config, back.url, login.checks));
-await fails("token of a code used twice", "invalid_token", () => oidc.fetchUserInfo(config, tokens.access_token, claims.sub));
+await fails("code used twice", "invalid_grant", () => oidc.authorizationCodeGrant(first, back.url, login.checks));
+await fails("token of a code used twice", "invalid_token", () => oidc.fetchUserInfo(first, tokens.access_token, claims.sub));
 
 // Single sign-on, then the end of it.
 const silent = await ask({ prompt: "none" });
-const again = await oidc.authorizationCodeGrant(config, silent.page.url, silent.checks);
+const again = await oidc.authorizationCodeGrant(first, silent.page.url, silent.checks);
 check("single sign-on", again.claims().sub === claims.sub && again.claims().sid === claims.sid);
 
-const out = await visit(oidc.buildEndSessionUrl(config, { id_token_hint: again.id_token }));
+// Another client: it pushes its request, proves itself by a key, and knows the patient
+// by a subject of its own.
+const key = await crypto.subtle.importKey("pkcs8", Buffer.from(readFileSync(keyFile, "utf8").replace(/-----[^-]+-----|\s/g, ""), "base64"), { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, false, ["sign"]);
+const keyed = await oidc.discovery(new URL(issuer), "my-service", {}, oidc.PrivateKeyJwt(key), { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] });
+const pushed = await ask({ prompt: "none", scope: "openid offline_access" }, keyed, oidc.buildAuthorizationUrlWithPAR);
+const offline = await oidc.authorizationCodeGrant(keyed, pushed.page.url, pushed.checks);
+check("pushed request, proved by a key", offline.refresh_token.length > 40 && offline.claims().sid === claims.sid);
+check("pairwise subject", offline.claims().sub !== claims.sub);
+const said = await oidc.tokenIntrospection(keyed, offline.access_token);
+check("introspection", said.active && said.sub === offline.claims().sub && said.acr === claims.acr && said.client_id === "my-service");
+check("introspection by another client", !(await oidc.tokenIntrospection(first, offline.access_token)).active);
+const refreshed = await oidc.refreshTokenGrant(keyed, offline.refresh_token);
+check("refresh", refreshed.refresh_token !== offline.refresh_token && refreshed.claims().sub === offline.claims().sub);
+const twice = await oidc.refreshTokenGrant(keyed, offline.refresh_token); // its answer was lost
+check("refresh again at once", twice.refresh_token === refreshed.refresh_token);
+await oidc.tokenRevocation(keyed, refreshed.refresh_token);
+check("revocation", !(await oidc.tokenIntrospection(keyed, refreshed.access_token)).active);
+await fails("refresh token that was revoked", "invalid_grant", () => oidc.refreshTokenGrant(keyed, refreshed.refresh_token));
+const posted = await oidc.discovery(new URL(issuer), clientId, {}, oidc.ClientSecretPost(secret), { execute: [oidc.allowInsecureRequests] });
+check("secret in the form", (await oidc.tokenIntrospection(posted, again.access_token)).active);
+
+const out = await visit(oidc.buildEndSessionUrl(first, { id_token_hint: again.id_token }));
 check("end session", out.status === 200 && out.html.includes("You have logged out"));
 const over = await ask({ prompt: "none" });
-await fails("logged out", "login_required", () => oidc.authorizationCodeGrant(config, over.page.url, over.checks));
-await fails("token of an ended session", "invalid_token", () => oidc.fetchUserInfo(config, again.access_token, claims.sub));
+await fails("logged out", "login_required", () => oidc.authorizationCodeGrant(first, over.page.url, over.checks));
+await fails("token of an ended session", "invalid_token", () => oidc.fetchUserInfo(first, again.access_token, claims.sub));
 
 function check(what, held) {
   if (!held) throw new Error(`${what}: did not hold`);

@@ -1,6 +1,6 @@
 // Package grant owns what portals asked for and what they were given:
-// authorization requests that wait for a login, and authorization codes with what
-// became of them.
+// authorization requests that were pushed or wait for a login, authorization codes
+// with what became of them, and the refresh tokens that follow one another.
 //
 // It never signs a token (package token) and never judges whether a session is
 // enough (rp/portal).
@@ -17,7 +17,33 @@ import (
 const (
 	RequestLife = 4 * time.Hour    // twice what a login may take: one that came too late can start again
 	CodeLife    = 60 * time.Second // from the redirect to the token endpoint
+	PushedLife  = 60 * time.Second // from the push to the patient's browser (RFC 9126 §2.2)
+
+	// RefreshGrace is how long a refresh token that was used gives its successor once
+	// more, if nobody has used that: for a portal whose answer was lost on the way, or
+	// that asked twice at once.
+	RefreshGrace = 10 * time.Second
 )
+
+// Pushed is an authorization request that its portal brought itself (RFC 9126), as
+// it came: it is judged anew when the patient comes with it.
+type Pushed struct {
+	Request string // id that the request has when it waits, and the grant that comes of it
+	Portal  string
+	Params  string // form-encoded, without what proved the portal
+	Created time.Time
+}
+
+// Refresh is what stands behind a refresh token.
+type Refresh struct {
+	Grant   string
+	Portal  string
+	Scopes  []string // all that the grant has
+	Session string   // handle
+	Account string
+	Trust   string // the vector that was told with it
+	Revoked bool   // the grant was ended
+}
 
 // Request is an authorization request (OpenID Connect Core §3.1.2.1) that waits
 // for the patient. It is kept as checked: client, redirect URI and scopes are
@@ -71,8 +97,27 @@ type Store interface {
 	// Revoked reports whether the grant was ended. An unknown grant is
 	// [identity.ErrNotFound].
 	Revoked(ctx context.Context, grant string) (bool, error)
+	// Push adds a pushed request under the digest of its request_uri.
+	Push(ctx context.Context, uri identity.Digest, p Pushed) error
+	// Pushed returns it, whatever its age, or [identity.ErrNotFound].
+	Pushed(ctx context.Context, uri identity.Digest) (Pushed, error)
+	// CreateRefresh adds the first refresh token of a grant, of the vector that was told
+	// with it.
+	CreateRefresh(ctx context.Context, token identity.Digest, grant, trust string, at time.Time) error
+	// Refresh returns what stands behind a refresh token, used or not, or
+	// [identity.ErrNotFound].
+	Refresh(ctx context.Context, token identity.Digest) (Refresh, error)
+	// Rotate uses the token and puts next in its place, which it returns. Whoever uses
+	// it again within [RefreshGrace], while its successor is unused, gets that same
+	// successor; anyone else gets [identity.ErrSpent]. An unknown token is
+	// [identity.ErrNotFound].
+	Rotate(ctx context.Context, token identity.Digest, next identity.Secret, trust string, at time.Time) (identity.Secret, error)
+	// SpendID remembers an id that may be used once until that time; the second use is
+	// [identity.ErrSpent]. It commits alone.
+	SpendID(ctx context.Context, id identity.Digest, until time.Time) error
 	// Portals returns the ids of the portals that spent a code of that session.
 	Portals(ctx context.Context, session string) ([]string, error)
-	// Sweep forgets requests and codes created before that time.
+	// Sweep forgets requests, codes, and what came of them, created before that time,
+	// and ids whose time was over before it.
 	Sweep(ctx context.Context, before time.Time) error
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -40,6 +41,11 @@ func (k AssertionKey) KeyID() string { return k.kid }
 
 // Public is the public half, for registration: *rsa.PublicKey or *ecdsa.PublicKey.
 func (k AssertionKey) Public() crypto.PublicKey { return k.signer.Public() }
+
+// JWKS is the public half as a key set (RFC 7517 §5), for whoever reads our assertions.
+func (k AssertionKey) JWKS() ([]byte, error) {
+	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.Public(), KeyID: k.kid, Use: "sig"}}})
+}
 
 // WithKeyID returns the key with that kid.
 func (k AssertionKey) WithKeyID(kid string) AssertionKey {

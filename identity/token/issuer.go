@@ -24,6 +24,9 @@ func NewIssuer(url string, ring *Ring, now func() time.Time) *Issuer {
 	return &Issuer{url: url, vtm: strings.TrimSuffix(url, "/") + TrustmarkPath, ring: ring, now: now}
 }
 
+// Trustmark is what vtm names (RFC 8485 §5): where it is written what the vectors mean.
+func (i *Issuer) Trustmark() string { return i.vtm }
+
 // AccessToken writes an access token (RFC 9068) by alg, empty for ES256, and says
 // when it expires: after [AccessLife], or with its session if that ends sooner.
 // c.Stamp.ID becomes its jti, a new one where it is empty; the rest of c.Stamp is

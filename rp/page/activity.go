@@ -38,7 +38,7 @@ var ofAddresses = []audit.Kind{audit.ContactChangeAsked, audit.ContactChangeStop
 var tellings = slices.Concat(ofAddresses, []audit.Kind{
 	audit.LoginSucceeded, audit.SessionRaised, audit.SessionEnded, audit.AccountCreated, audit.LevelRaised, audit.ProofRefused,
 	audit.PasswordChanged, audit.DetailsRefreshed, audit.AccountDisabled, audit.AccountEnabled, audit.AccountSignedOut, audit.AccountLookedUp,
-	audit.AccountAlarmed, audit.AccountMerged, audit.RecordFrozen, audit.CloseAsked, audit.CloseStopped, audit.AccountExported, audit.AccountRecovered, audit.RecoveryIssued, audit.CodeIssued, audit.HostShown, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
+	audit.AccountAlarmed, audit.AccountMerged, audit.RecordFrozen, audit.CloseAsked, audit.CloseStopped, audit.AccountExported, audit.AccountRecovered, audit.RecoveryIssued, audit.CodeIssued, audit.HostShown, audit.LevelShown, audit.CardMade, audit.CardSpent, audit.CardDeclined, audit.CardDropped,
 	audit.BrowserRemembered, audit.BrowserForgotten, audit.PhoneBound, audit.PhoneDropped, audit.PhoneOff, audit.ActivationSpent,
 	audit.PasskeyBound, audit.PasskeyDropped, audit.PasskeyOff, audit.TOTPBound, audit.TOTPDropped, audit.TOTPOff, audit.FactorChosen, audit.ProviderLinked, audit.ProviderUnlinked, audit.QuietOn, audit.QuietOff,
 })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -18,7 +19,11 @@ import (
 
 // The scopes that a portal may be allowed. Others that it asks for are ignored
 // (OpenID Connect Core §3.1.2.1).
-var scopesSupported = []string{"openid", "profile", "email", "phone", "nhs_number"}
+var scopesSupported = []string{"openid", "profile", "email", "phone", "nhs_number", offlineAccess}
+
+// offlineAccess asks for a refresh token (OpenID Connect Core §11). What a portal may be
+// given is settled with its operator, so that prompt=consent need not be asked.
+const offlineAccess = "offline_access"
 
 // The longest values that are carried, in bytes.
 const (
@@ -32,7 +37,7 @@ const (
 // redirect_uri and state, which are read before them.
 var authorizeParams = []string{
 	"response_type", "response_mode", "scope", "nonce", "code_challenge", "code_challenge_method", "prompt", "max_age",
-	"acr_values", "ui_locales", "idp_hint", "id_token_hint", "request", "request_uri",
+	"acr_values", "vtr", "ui_locales", "idp_hint", "id_token_hint", "request", "request_uri",
 }
 
 func invalid(cause, description string) *fault { return &fault{"invalid_request", description, cause} }
@@ -93,6 +98,7 @@ func readScope(portal *Portal, values map[string]string, a *asking) *fault {
 	for _, s := range strings.Fields(values["scope"]) {
 		switch {
 		case !slices.Contains(scopesSupported, s), slices.Contains(a.Scopes, s):
+		case s == offlineAccess && !slices.Contains(portal.Scopes, s): // ignored, as many clients always ask (OpenID Connect Core §11)
 		case !slices.Contains(portal.Scopes, s):
 			return bad("scope-not-allowed", "scope: wanted one that this portal is allowed, got "+s)
 		default:
@@ -173,18 +179,48 @@ const longestAge = 365 * 24 * time.Hour
 
 // readTrust reads the vectors asked for. They are asked for beside the portal's
 // floor and never in its place, so a request may ask for more and never for less.
-// Values that are no vectors are ignored: acr_values is a voluntary claim (OpenID
-// Connect Core §3.1.2.1).
+// Values of acr_values that are no vectors are ignored: it is a voluntary claim (OpenID
+// Connect Core §3.1.2.1). vtr (RFC 8485 §4.1) says nothing but vectors, so there they
+// are a fault.
 func readTrust(_ *Portal, values map[string]string, a *asking) *fault {
-	if len(values["acr_values"]) > maxList {
-		return invalid("acr-values-too-long", fmt.Sprintf("acr_values: wanted at most %d bytes", maxList))
+	switch {
+	case len(values["acr_values"]) > maxList || len(values["vtr"]) > maxList:
+		return invalid("trust-too-long", fmt.Sprintf("acr_values, vtr: wanted at most %d bytes", maxList))
+	case values["acr_values"] != "" && values["vtr"] != "":
+		return invalid("trust-twice", "vtr: wanted it or acr_values, got both")
+	case values["vtr"] != "":
+		return readVTR(values["vtr"], a)
 	}
 	for _, text := range strings.Fields(values["acr_values"]) {
-		if v, err := identity.ParseTrust(text); err == nil && !slices.Contains(a.Asked, v) {
-			a.Asked = append(a.Asked, v)
+		if v, err := identity.ParseTrust(text); err == nil {
+			a.ask(v)
 		}
 	}
 	return nil
+}
+
+// readVTR reads a JSON list of vectors, any of which is enough.
+func readVTR(text string, a *asking) *fault {
+	bad := invalid("bad-vtr", "vtr: wanted a JSON list of vectors of trust, such as [P9.Cp.Cd] with its quotation marks")
+	var list []string
+	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) == 0 {
+		return bad
+	}
+	for _, one := range list {
+		v, err := identity.ParseTrust(one)
+		if err != nil {
+			return bad
+		}
+		a.ask(v)
+	}
+	return nil
+}
+
+// ask adds a vector to those that are enough.
+func (a *asking) ask(v identity.Trust) {
+	if !slices.Contains(a.Asked, v) {
+		a.Asked = append(a.Asked, v)
+	}
 }
 
 // readHint gives the request its id, bound to the subject of id_token_hint if
@@ -276,16 +312,16 @@ func (s standing) fault() *fault {
 	return &fault{"login_required", "nobody is logged in", "not-logged-in"}
 }
 
-// standing judges a live session, or none, for the request at that instant.
-func (a asking) standing(portal *Portal, s *session.Session, now time.Time) standing {
+// standing judges a live session, or none, for the request as it is now.
+func (p *Portals) standing(portal *Portal, a asking, s *session.Session) standing {
 	switch {
 	case s == nil:
 		return nobody
-	case !answerableBy(a.ID, s.SubjectFor(portal.ID)):
+	case !answerableBy(a.ID, p.subject(portal, *s)):
 		return someoneElse
 	case !a.reached(portal, s.Trust):
 		return low
-	case !a.freshIn(s.Assessment, now):
+	case !a.freshIn(s.Assessment, p.now()):
 		return stale
 	}
 	return enough

@@ -32,11 +32,16 @@ func (p *Portals) Authorize(ctx context.Context, params url.Values, seat Seat) (
 		}
 		return p.Resume(ctx, id, seat)
 	}
+	params, pushed, refused, err := p.unpushed(ctx, params)
+	if err != nil || refused.Kind == Refuse {
+		return refused, err
+	}
 	portal, redirectURI, refused := p.client(params)
 	if refused.Kind == Refuse {
 		return refused, nil
 	}
 	a, fault := p.readAsking(ctx, portal, redirectURI, params)
+	a.pushedAs(pushed)
 	if fault != nil {
 		return p.answer(portal, a, fault), nil
 	}
@@ -112,7 +117,7 @@ func (p *Portals) client(params url.Values) (*Portal, string, Decision) {
 		return nil, "", refusal(BadClient, "unknown-portal")
 	}
 	uri, err := once(params, "redirect_uri")
-	if err != nil || !slices.Contains(portal.RedirectURIs, uri) {
+	if err != nil || !portal.redirectsTo(uri) {
 		d := refusal(BadRedirect, "unknown-redirect-uri")
 		d.Portal = portal
 		return nil, "", d
@@ -125,6 +130,7 @@ type asking struct {
 	grant.Request
 	silent  bool // prompt=none: answer without a page
 	resumed bool // it has waited for a login
+	pushed  bool // its portal brought it (RFC 9126)
 }
 
 // fault is an error of OAuth 2.0 §4.1.2.1 or OpenID Connect Core §3.1.2.6, with a
@@ -157,7 +163,7 @@ func first(all []string) string {
 
 // decide gives a code, a login, or the portal an error.
 func (p *Portals) decide(ctx context.Context, portal *Portal, a asking, seat Seat) (Decision, error) {
-	stands := a.standing(portal, seat.Session, p.now())
+	stands := p.standing(portal, a, seat.Session)
 	if stands == enough {
 		return p.give(ctx, portal, a, seat)
 	}
@@ -211,7 +217,8 @@ func (p *Portals) deny(ctx context.Context, portal *Portal, a asking, s *session
 // await keeps the request for after the login.
 func (p *Portals) await(ctx context.Context, portal *Portal, a asking, seat Seat) (Decision, error) {
 	if !a.resumed {
-		if err := p.grants.CreateRequest(ctx, a.Request); err != nil {
+		// A pushed request that is opened again waits already.
+		if err := p.grants.CreateRequest(ctx, a.Request); err != nil && !(a.pushed && errors.Is(err, identity.ErrConflict)) {
 			return Decision{}, fmt.Errorf("keep the request for after the login: %w", err)
 		}
 	}

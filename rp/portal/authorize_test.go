@@ -511,7 +511,7 @@ func TestC9HintOfAnotherPatient(t *testing.T) {
 // hint signs an ID token for that portal and session.
 func (w *world) hint(audience string, s *session.Session) string {
 	w.t.Helper()
-	raw, err := w.tokens.IDToken("", token.IDClaims{Claims: claimsOf(&Portal{ID: audience}, *s), Audience: audience}, "")
+	raw, err := w.tokens.IDToken("", token.IDClaims{Claims: w.claimsOf(&Portal{ID: audience}, *s), Audience: audience}, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,8 +2,6 @@ package portal
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -56,8 +54,11 @@ func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience str
 	if err != nil {
 		return holder{}, fmt.Errorf("session of the token: %w", err)
 	}
-	if s.SubjectFor(portal.ID) != claims.Subject {
+	switch {
+	case p.subject(portal, s) != claims.Subject:
 		return holder{}, fmt.Errorf("sub: wanted the patient of the session, got another: %w", token.ErrRefused)
+	case !s.Trust.SatisfiesAny(portal.Trust): // what the session proved has fallen since
+		return holder{}, fmt.Errorf("acr: wanted what the portal asks for, got less: %w", token.ErrRefused)
 	}
 	return holder{claims, portal, s}, nil
 }
@@ -93,19 +94,10 @@ func isBadToken(err error) bool { return errors.Is(err, token.ErrRefused) || ide
 // portal of ours. It is not verified: it only chooses which audience to ask the
 // verifier for.
 func (p *Portals) portalAudience(raw identity.Secret) string {
-	const maxToken = 16 << 10
-	parts := strings.SplitN(raw.Reveal(), ".", 4)
-	if len(raw) > maxToken || len(parts) != 3 {
-		return ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
 	var named struct {
 		Audience string `json:"aud"`
 	}
-	if err := json.Unmarshal(payload, &named); err != nil || !p.audiences[named.Audience] {
+	if !token.Unverified(raw.Reveal(), &named) || !p.audiences[named.Audience] {
 		return ""
 	}
 	return named.Audience

@@ -313,7 +313,7 @@ func (w *world) bearerFor(client, audience string, s *session.Session) http.Head
 	w.t.Helper()
 	w.mem.revoked["g"] = false
 	raw, _, err := w.tokens.AccessToken("", token.AccessClaims{
-		Claims: claimsOf(&Portal{ID: client}, *s), Audience: audience, ClientID: client, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
+		Claims: w.claimsOf(&Portal{ID: client}, *s), Audience: audience, ClientID: client, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
 	})
 	if err != nil {
 		w.t.Fatal(err)

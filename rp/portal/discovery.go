@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -15,10 +16,13 @@ const (
 	userinfoPath   = "/userinfo"
 	endSessionPath = "/end-session"
 	jwksPath       = "/jwks.json"
+	introspectPath = "/introspect"
+	revokePath     = "/revoke"
+	pushPath       = "/par"
 )
 
-// document is the metadata (OpenID Connect Discovery 1.0 §3, RFC 8414 §2, RFC 9207
-// §3): what is done and nothing else, for clients switch on what they read here.
+// document is the metadata (OpenID Connect Discovery 1.0 §3, RFC 8414 §2, RFC 9126
+// §5, RFC 9207 §3): what is done and nothing else, for clients switch on what they read here.
 type document struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -26,6 +30,9 @@ type document struct {
 	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	PushEndpoint          string   `json:"pushed_authorization_request_endpoint"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
@@ -34,6 +41,11 @@ type document struct {
 	SubjectTypes          []string `json:"subject_types_supported"`
 	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevokeAuthMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevokeAuthAlgs        []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypes            []string `json:"claim_types_supported"`
 	Claims                []string `json:"claims_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
@@ -46,6 +58,11 @@ type document struct {
 }
 
 func (p *Portals) metadata() ([]byte, error) {
+	proved := []string{secretBasic, secretPost, privateKey}
+	var algs []string
+	for _, alg := range token.ClientAlgs {
+		algs = append(algs, string(alg))
+	}
 	d := document{
 		Issuer:                p.issuer,
 		AuthorizationEndpoint: p.issuer + authorizePath,
@@ -53,13 +70,21 @@ func (p *Portals) metadata() ([]byte, error) {
 		UserinfoEndpoint:      p.issuer + userinfoPath,
 		EndSessionEndpoint:    p.issuer + endSessionPath,
 		JWKSURI:               p.issuer + jwksPath,
+		IntrospectionEndpoint: p.issuer + introspectPath,
+		RevocationEndpoint:    p.issuer + revokePath,
+		PushEndpoint:          p.issuer + pushPath,
 		Scopes:                scopesSupported,
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		GrantTypes:            []string{"authorization_code"},
-		SubjectTypes:          []string{"public"},
+		GrantTypes:            []string{"authorization_code", "refresh_token"},
+		SubjectTypes:          []string{"public", "pairwise"},
 		IDTokenAlgs:           p.algs(),
-		TokenAuthMethods:      []string{"client_secret_basic", "none"},
+		TokenAuthMethods:      append(slices.Clone(proved), publicName),
+		TokenAuthAlgs:         algs,
+		IntrospectAuthMethods: proved,
+		IntrospectAuthAlgs:    algs,
+		RevokeAuthMethods:     append(slices.Clone(proved), publicName),
+		RevokeAuthAlgs:        algs,
 		ClaimTypes:            []string{"normal"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "jti", "nonce", "at_hash", "sid", "acr", "vot", "vtm", "amr", "auth_time",

@@ -39,33 +39,38 @@ func TestDiscoverySaysWhatIsDone(t *testing.T) {
 		return out
 	}
 	for name, want := range map[string]any{
-		"issuer":                                         issuer,
-		"authorization_endpoint":                         issuer + "/authorize",
-		"token_endpoint":                                 issuer + "/token",
-		"userinfo_endpoint":                              issuer + "/userinfo",
-		"end_session_endpoint":                           issuer + "/end-session",
-		"jwks_uri":                                       issuer + "/jwks.json",
-		"response_types_supported":                       text("code"),
-		"response_modes_supported":                       text("query"),
-		"grant_types_supported":                          text("authorization_code"),
-		"subject_types_supported":                        text("public"),
-		"id_token_signing_alg_values_supported":          text("ES256", "RS256"),
-		"token_endpoint_auth_methods_supported":          text("client_secret_basic", "none"),
-		"code_challenge_methods_supported":               text("S256"),
-		"acr_values_supported":                           text("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm", "P5.Cp.Cd", "P0.Cp"),
-		"ui_locales_supported":                           text("en", "cy"),
-		"authorization_response_iss_parameter_supported": true,
-		"request_parameter_supported":                    false,
-		"request_uri_parameter_supported":                false,
-		"claims_parameter_supported":                     false,
+		"issuer":                                           issuer,
+		"authorization_endpoint":                           issuer + "/authorize",
+		"token_endpoint":                                   issuer + "/token",
+		"userinfo_endpoint":                                issuer + "/userinfo",
+		"end_session_endpoint":                             issuer + "/end-session",
+		"jwks_uri":                                         issuer + "/jwks.json",
+		"response_types_supported":                         text("code"),
+		"response_modes_supported":                         text("query"),
+		"grant_types_supported":                            text("authorization_code", "refresh_token"),
+		"subject_types_supported":                          text("public", "pairwise"),
+		"id_token_signing_alg_values_supported":            text("ES256", "RS256"),
+		"token_endpoint_auth_methods_supported":            text("client_secret_basic", "client_secret_post", "private_key_jwt", "none"),
+		"introspection_endpoint":                           issuer + "/introspect",
+		"introspection_endpoint_auth_methods_supported":    text("client_secret_basic", "client_secret_post", "private_key_jwt"),
+		"revocation_endpoint":                              issuer + "/revoke",
+		"revocation_endpoint_auth_methods_supported":       text("client_secret_basic", "client_secret_post", "private_key_jwt", "none"),
+		"pushed_authorization_request_endpoint":            issuer + "/par",
+		"token_endpoint_auth_signing_alg_values_supported": text("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
+		"code_challenge_methods_supported":                 text("S256"),
+		"acr_values_supported":                             text("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm", "P5.Cp.Cd", "P0.Cp"),
+		"ui_locales_supported":                             text("en", "cy"),
+		"authorization_response_iss_parameter_supported":   true,
+		"request_parameter_supported":                      false,
+		"request_uri_parameter_supported":                  false,
+		"claims_parameter_supported":                       false,
 	} {
 		if diff := cmp.Diff(want, got[name]); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	for _, absent := range []string{
-		"backchannel_logout_supported", "frontchannel_logout_supported", "registration_endpoint", "introspection_endpoint",
-		"revocation_endpoint", "pushed_authorization_request_endpoint", "device_authorization_endpoint",
+		"backchannel_logout_supported", "frontchannel_logout_supported", "registration_endpoint", "device_authorization_endpoint",
 	} {
 		if _, there := got[absent]; there {
 			t.Errorf("%s is promised", absent)

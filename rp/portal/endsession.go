@@ -34,7 +34,7 @@ func (p *Portals) EndSession(ctx context.Context, params url.Values, seat Seat) 
 	if err != nil {
 		return Decision{}, err
 	}
-	if seat.Session != nil && !seat.Confirmed && !w.names(seat) {
+	if seat.Session != nil && !seat.Confirmed && !p.names(w, seat) {
 		return w.ask(), nil
 	}
 	if seat.Session == nil {
@@ -59,8 +59,8 @@ type wish struct {
 
 // names reports whether the wish is about the session of that seat, and was made
 // by the browser's window.
-func (w wish) names(seat Seat) bool {
-	return seat.Navigation && w.cause == "" && w.session == seat.Session.Handle && (w.subject == "" || w.subject == seat.Session.SubjectFor(w.portal.ID))
+func (p *Portals) names(w wish, seat Seat) bool {
+	return seat.Navigation && w.cause == "" && w.session == seat.Session.Handle && (w.subject == "" || w.subject == p.subject(w.portal, *seat.Session))
 }
 
 // readWish believes what an ID token of ours says, and of client_id and

@@ -86,7 +86,7 @@ func TestC10EndSession(t *testing.T) {
 			return url.Values{"id_token_hint": {newWorld(t).hint(health, s)}, "post_logout_redirect_uri": {afterLogout}}
 		}, Seat{Navigation: true}, false, AskLogout, ""},
 		"an access token as hint": {func(w *world, s *session.Session) url.Values {
-			raw, _, _ := w.tokens.AccessToken("", token.AccessClaims{Claims: claimsOf(&Portal{ID: health}, *s), Audience: health, ClientID: health})
+			raw, _, _ := w.tokens.AccessToken("", token.AccessClaims{Claims: w.claimsOf(&Portal{ID: health}, *s), Audience: health, ClientID: health})
 			return url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {afterLogout}}
 		}, Seat{Navigation: true}, false, AskLogout, ""},
 		"a hint of another portal": {func(w *world, s *session.Session) url.Values {

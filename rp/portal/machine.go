@@ -28,14 +28,17 @@ func refuseForm(cause, detail string) *protocolError {
 	return &protocolError{status: http.StatusBadRequest, code: "invalid_request", detail: detail, cause: cause}
 }
 
-// writeJSON writes an answer that no cache may keep (RFC 6749 §5.1).
+// writeJSON writes an answer that no cache may keep (RFC 6749 §5.1); nil is an empty one.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write the answer: %w", err)
-	}
+	var body []byte
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	if v != nil {
+		var err error
+		if body, err = json.Marshal(v); err != nil {
+			return fmt.Errorf("write the answer: %w", err)
+		}
+		h.Set("Content-Type", "application/json")
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	w.WriteHeader(status)

@@ -2,12 +2,18 @@ package portal
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/account"
@@ -24,13 +30,16 @@ type memory struct {
 	mu   sync.Mutex
 	down atomic.Bool
 
-	requests map[string]grant.Request
-	codes    map[identity.Digest]spendable
-	revoked  map[string]bool
-	sessions map[identity.Digest]session.Session
-	accounts map[string]account.Account
-	events   []audit.Event
-	keys     []token.Key
+	requests  map[string]grant.Request
+	pushed    map[identity.Digest]grant.Pushed
+	refreshes map[identity.Digest]refresh
+	spentIDs  map[identity.Digest]bool
+	codes     map[identity.Digest]spendable
+	revoked   map[string]bool
+	sessions  map[identity.Digest]session.Session
+	accounts  map[string]account.Account
+	events    []audit.Event
+	keys      []token.Key
 }
 
 type spendable struct {
@@ -38,10 +47,18 @@ type spendable struct {
 	spent bool
 }
 
+// refresh is a refresh token; next is empty while it is unused.
+type refresh struct {
+	grant, trust string
+	used         time.Time
+	next         identity.Secret
+}
+
 var errDown = errors.New("the store is down")
 
 func newMemory() *memory {
 	return &memory{
+		pushed: map[identity.Digest]grant.Pushed{}, refreshes: map[identity.Digest]refresh{}, spentIDs: map[identity.Digest]bool{},
 		requests: map[string]grant.Request{}, codes: map[identity.Digest]spendable{}, revoked: map[string]bool{},
 		sessions: map[identity.Digest]session.Session{}, accounts: map[string]account.Account{},
 	}
@@ -65,10 +82,10 @@ func (m *memory) Within(ctx context.Context, fn func(context.Context) error) err
 	}
 	m.act.Lock()
 	defer m.act.Unlock()
-	requests, codes, revoked, sessions, events := maps.Clone(m.requests), maps.Clone(m.codes), maps.Clone(m.revoked), maps.Clone(m.sessions), m.events
+	requests, codes, revoked, sessions, events, refreshes := maps.Clone(m.requests), maps.Clone(m.codes), maps.Clone(m.revoked), maps.Clone(m.sessions), m.events, maps.Clone(m.refreshes)
 	err := fn(context.WithValue(ctx, inAct{}, true))
 	if err != nil {
-		m.requests, m.codes, m.revoked, m.sessions, m.events = requests, codes, revoked, sessions, events
+		m.requests, m.codes, m.revoked, m.sessions, m.events, m.refreshes = requests, codes, revoked, sessions, events, refreshes
 	}
 	return err
 }
@@ -143,6 +160,67 @@ func (m grants) Revoked(_ context.Context, id string) (revoked bool, err error) 
 		return nil
 	})
 	return revoked, err
+}
+
+func (m grants) Push(_ context.Context, uri identity.Digest, p grant.Pushed) error {
+	return m.do(func() error { m.pushed[uri] = p; return nil })
+}
+
+func (m grants) Pushed(_ context.Context, uri identity.Digest) (p grant.Pushed, err error) {
+	err = m.do(func() error {
+		var found bool
+		if p, found = m.pushed[uri]; !found {
+			return identity.ErrNotFound
+		}
+		return nil
+	})
+	return p, err
+}
+
+func (m grants) CreateRefresh(_ context.Context, token identity.Digest, grantID, trust string, _ time.Time) error {
+	return m.do(func() error { m.refreshes[token] = refresh{grant: grantID, trust: trust}; return nil })
+}
+
+func (m grants) Refresh(_ context.Context, token identity.Digest) (r grant.Refresh, err error) {
+	err = m.do(func() error {
+		kept, found := m.refreshes[token]
+		if !found {
+			return identity.ErrNotFound
+		}
+		for _, c := range m.codes {
+			if c.Grant == kept.grant {
+				r = grant.Refresh{Grant: c.Grant, Portal: c.Portal, Scopes: c.Scopes, Session: c.Session, Account: c.Account, Trust: kept.trust, Revoked: m.revoked[c.Grant]}
+			}
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (m grants) Rotate(_ context.Context, token identity.Digest, next identity.Secret, trust string, at time.Time) (given identity.Secret, err error) {
+	err = m.do(func() error {
+		kept := m.refreshes[token]
+		switch {
+		case kept.next == "":
+			kept.used, kept.next = at, next
+			m.refreshes[token], m.refreshes[next.Digest()] = kept, refresh{grant: kept.grant, trust: trust}
+		case at.Sub(kept.used) > grant.RefreshGrace || m.refreshes[kept.next.Digest()].next != "":
+			return identity.ErrSpent
+		}
+		given = kept.next
+		return nil
+	})
+	return given, err
+}
+
+func (m grants) SpendID(_ context.Context, id identity.Digest, _ time.Time) error {
+	return m.do(func() error {
+		if m.spentIDs[id] {
+			return identity.ErrSpent
+		}
+		m.spentIDs[id] = true
+		return nil
+	})
 }
 
 func (m grants) Portals(context.Context, string) ([]string, error) { return nil, nil }
@@ -279,6 +357,9 @@ const (
 	healthCB = "https://portal.example.org/callback"
 	app      = "app"
 	appCB    = "https://app.example.org/cb?kept=1"
+	letters  = "letters"
+	letterCB = "https://letters.example.org/cb"
+	api      = "health-api"
 	open     = "open"
 	openCB   = "https://open.example.org/cb"
 	secret   = identity.Secret("s3cr3t %+/ of-at-least-32-characters")
@@ -296,13 +377,32 @@ func vectors(all ...string) (out []identity.Trust) {
 	return out
 }
 
+// clientKey is the key of the portal that proves itself by one.
+var clientKey, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+
+func clientKeys() *token.KeySet {
+	document, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: clientKey.Public(), KeyID: "one", Use: "sig"}}})
+	if err != nil {
+		panic(err)
+	}
+	return token.NewKeySet(func(context.Context) ([]byte, error) { return document, nil }, time.Now, token.ClientAlgs...)
+}
+
 func testPortals() []Portal {
 	strong := vectors("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm")
 	return []Portal{
 		{
 			ID: health, Name: map[string]string{"en": "My Health", "cy": "Fy Iechyd"}, RedirectURIs: []string{healthCB},
 			PostLogoutRedirectURIs: []string{"https://portal.example.org/"}, Secret: secret,
-			Scopes: []string{"openid", "profile", "email", "phone", "nhs_number"}, Trust: strong, MinimumAge: 16, Audience: "https://api.portal.example.org",
+			Scopes: []string{"openid", "profile", "email", "phone", "nhs_number", "offline_access"}, Trust: strong, MinimumAge: 16, Audience: "https://api.portal.example.org",
+		},
+		{
+			ID: letters, RedirectURIs: []string{letterCB}, Keys: clientKeys(), Pairwise: true, Scopes: []string{"openid", "offline_access"},
+			Trust: strong, MinimumAge: 16,
+		},
+		{
+			ID: api, RedirectURIs: []string{"https://api.portal.example.org/cb"}, Secret: secret + "3", Scopes: []string{"openid"}, Trust: strong,
+			MinimumAge: 16, Audience: "https://api.portal.example.org", Pairwise: true,
 		},
 		{ID: app, RedirectURIs: []string{appCB}, Scopes: []string{"openid"}, Trust: strong, MinimumAge: 16, Provider: "nhs-login", PKCEOptional: true},
 		{
@@ -332,7 +432,8 @@ func newWorld(t testing.TB, with ...func(*Options)) *world {
 	o := Options{
 		Issuer: issuer, Portals: testPortals(), Providers: []string{"nhs-login", "other"},
 		Reachable: vectors("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm", "P5.Cp.Cd", "P0.Cp"), Languages: []string{"en", "cy"}, MinimumAge: 16,
-		Grants: grants{w.mem}, Sessions: w.room, Accounts: w.patients, Ledger: ledger, Ring: ring, Now: now,
+		SubjectKey: "a key that never changes",
+		Grants:     grants{w.mem}, Sessions: w.room, Accounts: w.patients, Ledger: ledger, Ring: ring, Now: now,
 		Note: func(_ context.Context, _, cause string) {
 			w.mem.mu.Lock()
 			defer w.mem.mu.Unlock()

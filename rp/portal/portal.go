@@ -10,6 +10,9 @@ package portal
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -31,7 +34,9 @@ type Portal struct {
 	Name                   map[string]string // by language, for patients
 	RedirectURIs           []string          // compared exactly
 	PostLogoutRedirectURIs []string          // compared exactly
-	Secret                 identity.Secret   // empty: a public client, which must use PKCE
+	Secret                 identity.Secret   // client_secret_basic or _post; with neither it nor Keys a public client, which must use PKCE
+	Keys                   *token.KeySet     // private_key_jwt; nil: none
+	Pairwise               bool              // it knows patients by subjects of its own
 	Scopes                 []string
 	Trust                  []identity.Trust // the floor: one of these must be reached
 	LowerUntil             time.Time        // when vectors below P9 stop being enough; zero: never
@@ -43,10 +48,13 @@ type Portal struct {
 }
 
 // public reports whether the portal can't keep a secret.
-func (p *Portal) public() bool { return p.Secret == "" }
+func (p *Portal) public() bool { return p.Secret == "" && p.Keys == nil }
 
 // provedBy compares the secret, in time that does not depend on it.
 func (p *Portal) provedBy(secret string) bool { return p.Secret.Equal(identity.Secret(secret)) }
+
+// redirectsTo reports whether the address is registered for it.
+func (p *Portal) redirectsTo(uri string) bool { return slices.Contains(p.RedirectURIs, uri) }
 
 // pkceRequired reports whether a code_challenge must come.
 func (p *Portal) pkceRequired() bool { return p.public() || !p.PKCEOptional }
@@ -102,6 +110,10 @@ type Options struct {
 	Gateway    *Gateway
 	MinimumAge int
 
+	// SubjectKey makes the subjects of portals that know patients by their own. It never
+	// changes, or they would know nobody any more.
+	SubjectKey identity.Secret
+
 	Grants   grant.Store
 	Sessions *session.Sessions
 	Accounts *account.Accounts
@@ -128,6 +140,8 @@ type Portals struct {
 	publicHost string
 	showings   showings
 
+	subjectKey identity.Secret
+
 	grants   grant.Store
 	sessions *session.Sessions
 	accounts *account.Accounts
@@ -150,7 +164,7 @@ func New(o Options) (*Portals, error) {
 	}
 	p := &Portals{
 		issuer: o.Issuer, portals: map[string]*Portal{}, audiences: map[string]bool{}, providers: o.Providers,
-		languages: o.Languages, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
+		languages: o.Languages, subjectKey: o.SubjectKey, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
 		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, ring: o.Ring,
 		tokens: token.NewIssuer(o.Issuer, o.Ring, o.Now), verifier: token.NewVerifier(o.Issuer, o.Ring, o.Now),
 		now: o.Now, note: o.Note,
@@ -181,6 +195,10 @@ func (p *Portals) add(one Portal) error {
 		return fmt.Errorf("portal: wanted an id of its own, got %q", one.ID)
 	case len(one.RedirectURIs) == 0:
 		return fmt.Errorf("portal %s: wanted a redirect URI, got none", one.ID)
+	case one.Pairwise && p.subjectKey == "":
+		return fmt.Errorf("portal %s: wanted a key for pairwise subjects, got none", one.ID)
+	case one.Secret != "" && one.Keys != nil:
+		return fmt.Errorf("portal %s: wanted a secret or keys, got both", one.ID)
 	case len(one.Trust) == 0:
 		return fmt.Errorf("portal %s: wanted a vector of trust, got none", one.ID)
 	}
@@ -198,6 +216,21 @@ func (p *Portals) add(one Portal) error {
 	p.portals[one.ID], p.audiences[one.Audience] = &one, true
 	return nil
 }
+
+// subject is under which subject the portal knows the patient of a session. A pairwise
+// one (OpenID Connect Core §8.1) is the portal's own: two portals can't tell by it that
+// they have the same patient. Both are as long, and neither tells the other.
+func (p *Portals) subject(portal *Portal, s session.Session) string {
+	base := s.SubjectFor(portal.ID)
+	if !portal.Pairwise {
+		return base
+	}
+	mac := hmac.New(sha256.New, []byte(p.subjectKey.Reveal()))
+	_, _ = mac.Write([]byte(portal.ID + "\x00" + base)) // never fails
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:pairwiseBytes])
+}
+
+const pairwiseBytes = 16
 
 // NameOf returns how the portal is spoken of; one that is no longer configured has no
 // name.
@@ -263,7 +296,7 @@ func (p *Portals) request(ctx context.Context, id string) (grant.Request, *Porta
 		return grant.Request{}, nil, fmt.Errorf("read the waiting request: %w", err)
 	}
 	portal := p.portal(r.Portal)
-	if portal == nil || !slices.Contains(portal.RedirectURIs, r.RedirectURI) {
+	if portal == nil || !portal.redirectsTo(r.RedirectURI) {
 		return grant.Request{}, nil, fmt.Errorf("portal of the waiting request: %w", identity.ErrNotFound)
 	}
 	if age := p.now().Sub(r.Created); age > grant.RequestLife || age < -identity.Skew {

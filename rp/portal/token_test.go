@@ -301,8 +301,11 @@ func TestClientsProveThemselves(t *testing.T) {
 		"unknown client":                     {nil, basic("nobody", secret), "invalid_client"},
 		"no proof":                           {map[string]string{"client_id": health}, none, "invalid_client"},
 		"nobody at all":                      {nil, none, "invalid_client"},
-		"secret in the form":                 {map[string]string{"client_id": health, "client_secret": secret.Reveal()}, none, "invalid_client"},
-		"secret in the form and the header":  {map[string]string{"client_secret": secret.Reveal()}, basic(health, secret), "invalid_client"},
+		"secret in the form":                 {map[string]string{"client_id": health, "client_secret": secret.Reveal()}, none, ""},
+		"C6: wrong secret in the form":       {map[string]string{"client_id": health, "client_secret": "x"}, none, "invalid_client"},
+		"C6: secret of nobody":               {map[string]string{"client_secret": secret.Reveal()}, none, "invalid_client"},
+		"C6: no secret where keys prove":     {map[string]string{"client_id": letters, "client_secret": secret.Reveal()}, none, "invalid_client"},
+		"secret in the form and the header":  {map[string]string{"client_secret": secret.Reveal()}, basic(health, secret), "invalid_request"},
 		"an assertion":                       {map[string]string{"client_assertion": "e30.e30.e30"}, none, "invalid_client"},
 		"a public client by Basic":           {nil, basic(app, ""), "invalid_client"},
 		"another scheme":                     {nil, header("Bearer x"), "invalid_client"},
@@ -311,7 +314,7 @@ func TestClientsProveThemselves(t *testing.T) {
 		"one in the header, one in the form": {map[string]string{"client_id": app}, basic(health, secret), "invalid_request"},
 		"no grant_type":                      {map[string]string{"grant_type": ""}, basic(health, secret), "invalid_request"},
 		"password grant":                     {map[string]string{"grant_type": "password"}, basic(health, secret), "unsupported_grant_type"},
-		"refresh":                            {map[string]string{"grant_type": "refresh_token"}, basic(health, secret), "unsupported_grant_type"},
+		"refresh":                            {map[string]string{"grant_type": "refresh_token"}, basic(health, secret), "invalid_request"},
 		"no code":                            {map[string]string{"code": ""}, basic(health, secret), "invalid_request"},
 	} {
 		w := newWorld(t)
@@ -492,7 +495,7 @@ func TestUserinfoTakesATokenOnce(t *testing.T) {
 // host behind the gateway.
 func (w *world) foreign(s *session.Session) string {
 	raw, _, err := w.tokens.AccessToken("", token.AccessClaims{
-		Claims: claimsOf(&Portal{ID: health}, *s), Audience: "letters.example.org", ClientID: health, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
+		Claims: w.claimsOf(&Portal{ID: health}, *s), Audience: "letters.example.org", ClientID: health, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
 	})
 	if err != nil {
 		w.t.Fatal(err)

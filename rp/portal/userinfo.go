@@ -130,7 +130,7 @@ type claims struct {
 // userinfo chooses the claims that the token's scopes allow.
 func userinfo(h holder, acc account.Account) claims {
 	scopes, d := strings.Fields(h.claims.Scope), acc.Details()
-	c := claims{Subject: h.session.SubjectFor(h.portal.ID)}
+	c := claims{Subject: h.claims.Subject}
 	if slices.Contains(scopes, "profile") {
 		c.GivenName, c.FamilyName, c.BirthDate = d.GivenName.Reveal(), d.FamilyName.Reveal(), d.BirthDate.Reveal()
 		c.Name = strings.TrimSpace(c.GivenName + " " + c.FamilyName)

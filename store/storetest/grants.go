@@ -43,7 +43,101 @@ func (k *kit) revoked(id string) bool {
 	return ended
 }
 
+// refresh adds a code, spent, and the first refresh token of its grant.
+func (k *kit) refresh() (identity.Secret, grant.Code) {
+	k.Helper()
+	_, c := k.issue()
+	first := identity.NewToken()
+	k.ok(k.Grants.CreateRefresh(k.ctx, first.Digest(), c.Grant, "P9.Cm", epoch))
+	return first, c
+}
+
+// rotate uses a refresh token at that time.
+func (k *kit) rotate(token identity.Secret, at time.Time) (identity.Secret, error) {
+	return k.Grants.Rotate(k.ctx, token.Digest(), identity.NewToken(), "P9.Cp.Cd", at)
+}
+
 var grantRules = []rule{
+	{"a refresh token tells its grant, used or not", func(k *kit) {
+		first, c := k.refresh()
+		want := grant.Refresh{Grant: c.Grant, Portal: c.Portal, Scopes: c.Scopes, Session: c.Session, Account: c.Account, Trust: "P9.Cm"}
+		for range 2 {
+			got, err := k.Grants.Refresh(k.ctx, first.Digest())
+			k.ok(err)
+			k.same(got, want)
+			_, err = k.rotate(first, epoch)
+			k.ok(err)
+		}
+		k.ok(k.Grants.Revoke(k.ctx, c.Grant, epoch))
+		got, err := k.Grants.Refresh(k.ctx, first.Digest())
+		k.ok(err)
+		k.same(got.Revoked, true)
+		k.is(k.Grants.CreateRefresh(k.ctx, first.Digest(), c.Grant, "", epoch), identity.ErrConflict)
+		_, err = k.Grants.Refresh(k.ctx, identity.NewToken().Digest())
+		k.is(err, identity.ErrNotFound)
+		_, err = k.rotate(identity.NewToken(), epoch)
+		k.is(err, identity.ErrNotFound)
+	}},
+	{"a used refresh token gives the same successor while that is unused, for a moment", func(k *kit) {
+		first, c := k.refresh()
+		second, err := k.rotate(first, epoch)
+		k.ok(err)
+		again, err := k.rotate(first, epoch.Add(grant.RefreshGrace))
+		k.ok(err)
+		k.same(again, second)
+		_, err = k.rotate(first, epoch.Add(grant.RefreshGrace+time.Microsecond))
+		k.is(err, identity.ErrSpent)
+		got, err := k.Grants.Refresh(k.ctx, second.Digest())
+		k.ok(err)
+		k.same(got, grant.Refresh{Grant: c.Grant, Portal: c.Portal, Scopes: c.Scopes, Session: c.Session, Account: c.Account, Trust: "P9.Cp.Cd"})
+		_, err = k.rotate(second, epoch.Add(time.Second))
+		k.ok(err)
+		_, err = k.rotate(first, epoch.Add(2*time.Second)) // its successor was used
+		k.is(err, identity.ErrSpent)
+	}},
+	{"race: of many uses of a refresh token there is one successor", func(k *kit) {
+		first, _ := k.refresh()
+		given := make([]identity.Secret, parallel)
+		k.ok(errors.Join(race(parallel, func(i int) (err error) {
+			given[i], err = k.rotate(first, epoch)
+			return err
+		})...))
+		for _, next := range given {
+			k.same(next, given[0])
+		}
+	}},
+	{"a rotation that its act gives up leaves the token as it was", func(k *kit) {
+		first, _ := k.refresh()
+		var lost identity.Secret
+		k.is(k.Audit.Within(k.ctx, func(ctx context.Context) (err error) {
+			lost, err = k.Grants.Rotate(ctx, first.Digest(), identity.NewToken(), "", epoch)
+			k.ok(err)
+			return errOfAct
+		}), errOfAct)
+		_, err := k.Grants.Refresh(k.ctx, lost.Digest())
+		k.is(err, identity.ErrNotFound)
+		kept, err := k.rotate(first, epoch.Add(time.Hour))
+		k.ok(err)
+		k.same(kept == lost, false)
+	}},
+	{"a pushed request is read back whole", func(k *kit) {
+		uri := identity.NewToken().Digest()
+		want := grant.Pushed{Request: identity.NewID(), Portal: "my-health", Params: "scope=openid&state=of+the+portal", Created: epoch}
+		k.ok(k.Grants.Push(k.ctx, uri, want))
+		got, err := k.Grants.Pushed(k.ctx, uri)
+		k.ok(err)
+		k.same(got, want)
+		k.is(k.Grants.Push(k.ctx, uri, grant.Pushed{Request: identity.NewID()}), identity.ErrConflict)
+		_, err = k.Grants.Pushed(k.ctx, identity.NewToken().Digest())
+		k.is(err, identity.ErrNotFound)
+	}},
+	{"race: an id counts once", func(k *kit) {
+		id := identity.NewToken().Digest()
+		k.oneWon(race(parallel, func(int) error { return k.Grants.SpendID(k.ctx, id, epoch) }), identity.ErrSpent)
+		k.ok(k.Grants.SpendID(k.ctx, identity.NewToken().Digest(), epoch))
+		k.ok(k.Grants.Sweep(k.ctx, epoch.Add(time.Second)))
+		k.ok(k.Grants.SpendID(k.ctx, id, epoch))
+	}},
 	{"a request is read back whole", func(k *kit) {
 		for _, want := range []grant.Request{request(), {ID: "of zero values"}} {
 			k.ok(k.Grants.CreateRequest(k.ctx, want))

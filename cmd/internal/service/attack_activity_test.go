@@ -213,7 +213,7 @@ func TestEndingOtherSessions(t *testing.T) {
 // unshown are the kinds that a patient is told nothing of, each with its reason.
 var unshown = map[audit.Kind]string{
 	audit.LoginRefused: "nobody came in", audit.CodeSent: "the code itself tells it", audit.LinkSpent: "what it led to is told",
-	audit.TokensIssued: "the portal was told at the code", audit.CodeReused: "an alarm for operators", audit.AuthorizationDenied: "nobody was told anything",
+	audit.TokensIssued: "the portal was told at the code", audit.CodeReused: "an alarm for operators", audit.RefreshReused: "an alarm for operators", audit.GrantRevoked: "the portal only gave back what it had", audit.AuthorizationDenied: "nobody was told anything",
 	audit.AccessRefused: "nobody came in", audit.KeyRotated: "nobody's", audit.RegisterImported: "nobody's", audit.EventsMissed: "nobody's",
 	audit.RecoverySpent: "what it led to is told", audit.AccountClosed: "nobody can read it any more", audit.FactorRaised: "the rise itself is told", audit.ActivationIssued: "of no account yet", audit.ActivationRevoked: "of no account yet",
 	audit.ProofRecorded: "of no account yet", audit.ApprovalAsked: "between two of staff", audit.ApprovalConfirmed: "what was done is told",

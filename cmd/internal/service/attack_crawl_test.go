@@ -445,6 +445,9 @@ var crawl = map[string][]sent{
 	"/.well-known/openid-configuration": {{http.MethodGet, "/.well-known/openid-configuration", nil, false, 200, "public, max-age=900"}},
 	"/jwks.json":                        {{http.MethodGet, "/jwks.json", nil, false, 200, "public, max-age=900"}},
 	"/token":                            {{http.MethodPost, "/token", url.Values{}, false, 401, ""}, {http.MethodGet, "/token", nil, false, 405, ""}},
+	"/introspect":                       {{http.MethodPost, "/introspect", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/introspect", nil, false, 405, ""}},
+	"/revoke":                           {{http.MethodPost, "/revoke", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/revoke", nil, false, 405, ""}},
+	"/par":                              {{http.MethodPost, "/par", authorizationValues(), true, 401, ""}, {http.MethodGet, "/par", nil, false, 405, ""}},
 	"/userinfo":                         {{http.MethodGet, "/userinfo", nil, false, 401, ""}, {http.MethodPost, "/userinfo", url.Values{}, true, 401, ""}},
 	"/session/active": {
 		{http.MethodPost, "/session/active", url.Values{}, false, 401, ""},

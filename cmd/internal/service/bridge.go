@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
+	"github.com/dilys-id/dilys/rp/outside"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
 	"github.com/dilys-id/dilys/rp/provider"
@@ -156,8 +158,24 @@ func (p Portal) portal() portal.Portal {
 	return portal.Portal{
 		ID: p.ID, Name: p.Name, RedirectURIs: p.RedirectURIs, PostLogoutRedirectURIs: p.PostLogoutRedirectURIs,
 		Secret: p.ClientSecret, Scopes: p.Scopes, Trust: p.Trust, MinimumAge: p.MinimumAge, Provider: p.Provider,
-		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional, LowerUntil: p.LowerProof.until(),
+		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional, LowerUntil: p.LowerProof.until(), Pairwise: p.Pairwise,
 	}
+}
+
+// keys are those by which the portal proves itself, or nil.
+func (p Portal) keys(client *http.Client, now func() time.Time) *token.KeySet {
+	switch {
+	case p.ClientJWKS != nil:
+		return fixedKeys(p.ClientJWKS, now)
+	case p.ClientJWKSURI != "":
+		return token.NewKeySet(func(ctx context.Context) ([]byte, error) { return outside.Get(ctx, client, p.ClientJWKSURI) }, now, token.ClientAlgs...)
+	}
+	return nil
+}
+
+// fixedKeys are the keys of a document that stays as it is.
+func fixedKeys(document []byte, now func() time.Time) *token.KeySet {
+	return token.NewKeySet(func(context.Context) ([]byte, error) { return document, nil }, now, token.ClientAlgs...)
 }
 
 // until is when the approval is over; zero where none was needed.

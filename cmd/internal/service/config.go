@@ -196,7 +196,10 @@ type Portal struct {
 	Name                   Text
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
-	ClientSecret           identity.Secret // empty: a public client
+	ClientSecret           identity.Secret // with neither it nor keys: a public client
+	ClientJWKS             []byte          // the key set that proves it (RFC 7517 §5); nil: none here
+	ClientJWKSURI          string          // where the key set is fetched; empty: nowhere
+	Pairwise               bool            // it knows patients by subjects of its own
 	Scopes                 []string
 	Trust                  []identity.Trust // the floor
 	LowerProof             *LowerProof      // nil: every vector is P9

@@ -13,7 +13,7 @@ import (
 )
 
 // portalScopes are what userinfo answers for.
-var portalScopes = []string{"openid", "profile", "email", "phone", "nhs_number"}
+var portalScopes = []string{"openid", "profile", "email", "phone", "nhs_number", "offline_access"}
 
 func (r *reading) portals(v value, providers []Provider) []Portal {
 	var all []Portal
@@ -28,13 +28,18 @@ func (r *reading) portals(v value, providers []Provider) []Portal {
 }
 
 func (r *reading) portal(m *mapping, taken []string, providers []Provider) Portal {
-	secret, audience := m.at("client_secret_file"), m.at("audience")
+	secret, audience, shaped := m.at("client_secret_file"), m.at("audience"), m.at("subject").or("public")
+	file, uri := m.at("client_jwks_file"), m.at("client_jwks_uri")
+	onlyOne(secret, file, uri)
 	p := Portal{
 		ID:                     m.at("id").id(taken, nil),
 		Name:                   m.at("name").required().words(),
 		RedirectURIs:           m.at("redirect_uris").required().webs(redirectShape),
 		PostLogoutRedirectURIs: m.at("post_logout_redirect_uris").webs(redirectShape),
 		ClientSecret:           secret.secretFile(),
+		ClientJWKS:             file.keySetFile(),
+		ClientJWKSURI:          uri.web(anyShape),
+		Pairwise:               shaped.choice("public", "pairwise") == "pairwise",
 		Scopes:                 m.at("scopes").orList("default", "openid").scopes(portalScopes),
 		MinimumAge:             m.minimumAge(),
 		Provider:               r.straightTo(m.at("provider"), providers),
@@ -45,13 +50,24 @@ func (r *reading) portal(m *mapping, taken []string, providers []Provider) Porta
 		audience = audience.orBy(p.ID, "rule: the id")
 	}
 	p.Audience = audience.oneLine()
-	p.PKCEOptional = r.pkceOptional(m.at("pkce").or("required"), secret.written())
+	p.PKCEOptional = r.pkceOptional(m.at("pkce").or("required"), secret.written() || file.written() || uri.written())
 	m.later("backchannel_logout_uri", "sends no log-out notices")
-	m.later("client_jwks_file", "knows portals by client_secret_file or PKCE alone")
-	m.later("client_jwks_uri", "knows portals by client_secret_file or PKCE alone")
-	m.later("subject", "names a patient alike to every portal", "public")
 	m.later("acting", "lets nobody act for somebody else", "refused")
 	return p
+}
+
+// onlyOne refuses more than one way for a portal to prove itself.
+func onlyOne(ways ...value) {
+	first := ""
+	for _, v := range ways {
+		switch {
+		case !v.written():
+		case first != "":
+			v.refuse("nothing beside "+first+", as a portal proves itself in one way", "a value")
+		default:
+			first = v.key[strings.LastIndexByte(v.key, '.')+1:]
+		}
+	}
 }
 
 // straightTo reads the provider that a portal's patients go to without our page.
@@ -73,11 +89,11 @@ func (r *reading) straightTo(v value, providers []Provider) string {
 }
 
 // pkceOptional reads whether a portal may do without PKCE: never one without a
-// secret, whose codes whoever catches them could spend (RFC 9700 §2.1.1).
-func (r *reading) pkceOptional(v value, secret bool) bool {
+// secret or keys, whose codes whoever catches them could spend (RFC 9700 §2.1.1).
+func (r *reading) pkceOptional(v value, proves bool) bool {
 	optional := v.choice("required", "optional") == "optional"
-	if optional && !secret {
-		v.refuse("required, as a portal without client_secret_file proves itself by PKCE alone", quote("optional"))
+	if optional && !proves {
+		v.refuse("required, as a portal without secret or keys proves itself by PKCE alone", quote("optional"))
 	}
 	return optional
 }

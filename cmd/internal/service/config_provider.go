@@ -226,8 +226,8 @@ func (v value) scopes(known []string) []string {
 	before := len(v.faults)
 	all := readAll(v.required(), "a scope", func(text string) (string, string) {
 		switch {
-		case text == "offline_access":
-			return "", "no offline_access, as this version has no refresh tokens"
+		case known == nil && text == "offline_access":
+			return "", "no offline_access, as no token of a provider is kept"
 		case known != nil && !slices.Contains(known, text):
 			return "", meant("one of "+strings.Join(known, ", "), text, known)
 		case text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }):

@@ -576,19 +576,15 @@ var refused = map[string]refusedRow{
 	},
 	"a public portal without PKCE": {
 		edit{"client_secret_file: portal-secret": "pkce: optional"},
-		`29:11: portals[0].pkce: wanted required, as a portal without client_secret_file proves itself by PKCE alone, got "optional"`,
+		`29:11: portals[0].pkce: wanted required, as a portal without secret or keys proves itself by PKCE alone, got "optional"`,
 	},
 	"a portal's scope unknown": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    scopes: [openid, phones]"},
-		`30:22: portals[0].scopes[1]: wanted one of openid, profile, email, phone, nhs_number, did you mean phone, got "phones"`,
+		`30:22: portals[0].scopes[1]: wanted one of openid, profile, email, phone, nhs_number, offline_access, did you mean phone, got "phones"`,
 	},
 	"a portal's scopes without openid": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    scopes: [profile]"},
 		"30:13: portals[0].scopes: wanted openid among the scopes, got [profile]",
-	},
-	"offline_access, to come": {
-		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    scopes: [openid, offline_access]"},
-		`30:22: portals[0].scopes[1]: wanted no offline_access, as this version has no refresh tokens, got "offline_access"`,
 	},
 	"a portal straight to nobody": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    provider: nhs-loggin"},
@@ -610,17 +606,21 @@ var refused = map[string]refusedRow{
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    backchannel_logout_uri: https://portal.example.nhs.uk/out"},
 		"30:29: portals[0].backchannel_logout_uri: wanted nothing: this version sends no log-out notices, got a value",
 	},
-	"client keys, to come": {
+	"client keys that are none": {
 		edit{"client_secret_file: portal-secret": "client_jwks_file: rsa.pem"},
-		"29:23: portals[0].client_jwks_file: wanted nothing: this version knows portals by client_secret_file or PKCE alone, got a value",
+		"29:23: portals[0].client_jwks_file: wanted a key set (JWKS): a JSON object with keys, got something else",
 	},
-	"client keys by address, to come": {
-		edit{"client_secret_file: portal-secret": "client_jwks_uri: https://portal.example.nhs.uk/keys"},
-		"29:22: portals[0].client_jwks_uri: wanted nothing: this version knows portals by client_secret_file or PKCE alone, got a value",
+	"client keys beside a secret": {
+		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    client_jwks_uri: https://portal.example.nhs.uk/keys"},
+		"30:22: portals[0].client_jwks_uri: wanted nothing beside client_secret_file, as a portal proves itself in one way, got a value",
 	},
-	"pairwise, to come": {
-		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    subject: pairwise"},
-		`30:14: portals[0].subject: wanted public or nothing: this version names a patient alike to every portal, got "pairwise"`,
+	"client keys by plain http": {
+		edit{"client_secret_file: portal-secret": "client_jwks_uri: http://portal.example.nhs.uk/keys"},
+		`29:22: portals[0].client_jwks_uri: wanted an https address, got "http://portal.example.nhs.uk/keys"`,
+	},
+	"a subject of no kind": {
+		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    subject: pair"},
+		`30:14: portals[0].subject: wanted public or pairwise, did you mean pairwise, got "pair"`,
 	},
 	"acting, to come": {
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    acting: supported"},

@@ -3,9 +3,11 @@ package service
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/dilys-id/dilys/identity"
@@ -58,6 +60,20 @@ func (v value) keyFile() *token.AssertionKey {
 		return nil
 	}
 	return &key
+}
+
+// keySetFile reads the public keys in the file named here.
+func (v value) keySetFile() []byte {
+	content, ok := v.file(token.MaxKeySetBytes, nil)
+	if !ok {
+		return nil
+	}
+	if _, err := fixedKeys(content, func() time.Time { return v.now }).Prime(context.Background()); err != nil {
+		wanted, got, _ := strings.Cut(strings.TrimPrefix(err.Error(), "key set: wanted "), ", got ")
+		v.refuse("a key set (JWKS): "+wanted, cmp.Or(got, "something else"))
+		return nil
+	}
+	return content
 }
 
 // imageFile reads the image in the file named here.

@@ -353,22 +353,22 @@ func TestNoSecretInFaults(t *testing.T) {
 	const secret = "hunter2hunter2hunter2hunter2hunter2"
 	folder := desk(t)
 	for name, change := range map[string]edit{
-		"in place of its file":             {"client_secret_file: portal-secret": "client_secret_file: " + secret},
-		"under an unknown key":             {"client_secret_file: portal-secret": "client_secret: " + secret},
-		"in the database's address":        {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys:" + secret + "@db/dilys"},
-		"in the database's query":          {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys@db/dilys?password=" + secret},
-		"in a broken address":              {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys:/" + secret + "@db:x/dilys"},
-		"in an issuer":                     {"https://id.example.org/": "https://dilys:" + secret + "@id.example.org/"},
-		"in an issuer's query":             {"https://id.example.org/": "https://id.example.org/?key=" + secret},
-		"in Redis' address":                {"keys: /var": "redis: redis://u:" + secret + "@cache:6379/0\nkeys: /var"},
-		"as a register's key":              {"keys: /var": "register: {kind: pds, api_key: " + secret + "}\nkeys: /var"},
-		"as a register's key, of no kind":  {"keys: /var": "register: {api_key: " + secret + "}\nkeys: /var"},
-		"as an index's key":                {"keys: /var": "register: {kind: index, api_key: " + secret + "}\nkeys: /var"},
-		"as a courier's key":               {"keys: /var": "courier: {sms: {kind: notify, api_key_file: " + secret + "}}\nkeys: /var"},
-		"as a courier's key, misnamed":     {"keys: /var": "courier: {sms: {kind: notify, api_key: " + secret + "}}\nkeys: /var"},
-		"as a mail server's password":      {"keys: /var": "courier: {email: {kind: smtp, password: " + secret + "}}\nkeys: /var"},
-		"in a mail server's address":       {"keys: /var": "courier: {email: {kind: smtp, address: \"smtp://u:" + secret + "@mail:587\"}}\nkeys: /var"},
-		"as a key set for what is to come": {"client_secret_file: portal-secret": "client_jwks_file: " + secret},
+		"in place of its file":            {"client_secret_file: portal-secret": "client_secret_file: " + secret},
+		"under an unknown key":            {"client_secret_file: portal-secret": "client_secret: " + secret},
+		"in the database's address":       {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys:" + secret + "@db/dilys"},
+		"in the database's query":         {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys@db/dilys?password=" + secret},
+		"in a broken address":             {"sqlite:/var/lib/dilys/dilys.db": "postgres://dilys:/" + secret + "@db:x/dilys"},
+		"in an issuer":                    {"https://id.example.org/": "https://dilys:" + secret + "@id.example.org/"},
+		"in an issuer's query":            {"https://id.example.org/": "https://id.example.org/?key=" + secret},
+		"in Redis' address":               {"keys: /var": "redis: redis://u:" + secret + "@cache:6379/0\nkeys: /var"},
+		"as a register's key":             {"keys: /var": "register: {kind: pds, api_key: " + secret + "}\nkeys: /var"},
+		"as a register's key, of no kind": {"keys: /var": "register: {api_key: " + secret + "}\nkeys: /var"},
+		"as an index's key":               {"keys: /var": "register: {kind: index, api_key: " + secret + "}\nkeys: /var"},
+		"as a courier's key":              {"keys: /var": "courier: {sms: {kind: notify, api_key_file: " + secret + "}}\nkeys: /var"},
+		"as a courier's key, misnamed":    {"keys: /var": "courier: {sms: {kind: notify, api_key: " + secret + "}}\nkeys: /var"},
+		"as a mail server's password":     {"keys: /var": "courier: {email: {kind: smtp, password: " + secret + "}}\nkeys: /var"},
+		"in a mail server's address":      {"keys: /var": "courier: {email: {kind: smtp, address: \"smtp://u:" + secret + "@mail:587\"}}\nkeys: /var"},
+		"as a key set":                    {"client_secret_file: portal-secret": "client_jwks_file: " + secret},
 	} {
 		text := good(t)
 		for old, changed := range change {

@@ -22,6 +22,7 @@ import (
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 	"github.com/dilys-id/dilys/rp"
+	"github.com/dilys-id/dilys/rp/outside"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/passkey"
 	"github.com/dilys-id/dilys/rp/portal"
@@ -142,7 +143,11 @@ func (s *Service) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	portals, err := portal.New(s.portalOptions())
+	options, err := s.portalOptions(ctx)
+	if err != nil {
+		return err
+	}
+	portals, err := portal.New(options)
 	if err != nil {
 		return fmt.Errorf("portals: %w", err)
 	}
@@ -196,21 +201,28 @@ func (s *Service) providers() ([]rp.Provider, error) {
 	return doors, nil
 }
 
-func (s *Service) portalOptions() portal.Options {
+func (s *Service) portalOptions(ctx context.Context) (portal.Options, error) {
+	subjects, err := s.DB.Secret(ctx, "pairwise subjects")
+	if err != nil {
+		return portal.Options{}, fmt.Errorf("key of pairwise subjects: %w", err)
+	}
+	client := outside.NewClient(token.MaxKeySetBytes, s.Config.InsecureLoopback)
 	o := portal.Options{
 		Issuer: s.Config.PublicURL, Languages: s.Config.Languages, MinimumAge: defaultMinimumAge, Gateway: s.Config.gateway(),
 		Grants: s.DB.Grants(), Sessions: s.Sessions, Accounts: s.Accounts, Ledger: s.Ledger, Ring: s.Ring, Now: s.options.Now,
-		Note: rp.Note,
+		Note: rp.Note, SubjectKey: subjects,
 	}
 	for _, p := range s.Config.Portals {
-		o.Portals = append(o.Portals, p.portal())
+		one := p.portal()
+		one.Keys = p.keys(client, s.options.Now)
+		o.Portals = append(o.Portals, one)
 	}
 	for _, p := range s.Config.Providers {
 		o.Providers = append(o.Providers, p.ID)
 		o.Reachable = append(o.Reachable, p.reachable()...)
 	}
 	o.Reachable = append(o.Reachable, slices.Concat(s.Config.ownVectors(), s.Config.passkeyVectors())...)
-	return o
+	return o, nil
 }
 
 // RotateSigningKeys makes new signing keys the only ones, at once. It is for a
