@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// Channel is a way to send a patient a message.
+// Channel is a way to send a message: to a patient, or to a portal about one.
 type Channel string
 
 // The channels.
@@ -12,6 +12,18 @@ const (
 	ByEmail Channel = "email"
 	BySMS   Channel = "sms"
 )
+
+const portalMark = "portal:"
+
+// ToPortal is the channel of that portal, which has it to itself: one that does not
+// answer holds up no other.
+func ToPortal(id string) Channel { return Channel(portalMark + id) }
+
+// Portal returns the id of the portal whose channel it is; false for a patient's.
+func (c Channel) Portal() (id string, ok bool) { return strings.CutPrefix(string(c), portalMark) }
+
+// PortalContact is the portal as one that messages go to.
+func PortalContact(id string) Contact { return Contact{ToPortal(id), personal(id)} }
 
 // Contact is one address of a patient on one channel. The zero value is no
 // contact.

@@ -1,9 +1,14 @@
 package rp
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
 
+	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/rp/page"
 	"github.com/dilys-id/dilys/rp/portal"
 )
@@ -25,16 +30,19 @@ func (s *Server) confirmLogout(v *visit) error {
 // logout ends the session everywhere (POST /logout). Without one it only clears
 // the browser: whoever presses "log out" must end up logged out.
 func (s *Server) logout(v *visit) error {
-	var idp string
+	values := url.Values{}
 	if v.session != nil {
-		idp = v.session.Provider
+		values.Set("session", v.session.Handle)
+		if v.session.Provider != "" {
+			values.Set("provider", v.session.Provider)
+		}
 		v.forget()
 		if err := v.leave("logout"); err != nil {
 			return err
 		}
 	}
 	v.clearBrowser()
-	return v.redirect("/logged-out" + queryOf("provider", idp))
+	return v.redirect(portal.WithQuery("/logged-out", values))
 }
 
 // leaves reports whether the patient pressed "log out". Then the browser is cleared
@@ -65,8 +73,51 @@ func (s *Server) loggedOut(v *visit) error {
 	if v.session != nil { // another tab has logged in since
 		return v.redirect("/account")
 	}
+	left, err := v.left(v.param("session"))
+	if err != nil {
+		return err
+	}
 	v.w.Header().Set("Clear-Site-Data", clearSiteData)
-	return v.show(http.StatusOK, page.LoggedOut{Provider: v.providerWords(v.param("provider")).Name})
+	return v.show(http.StatusOK, page.LoggedOut{Provider: v.providerWords(v.param("provider")).Name, Services: left})
+}
+
+// How long a log-out waits for the services that are told of it, and how often it looks.
+const (
+	leaveWithin = 4 * time.Second
+	leaveLook   = 200 * time.Millisecond
+	leftFor     = 10 * time.Minute // what a patient had open is then told nobody any more
+)
+
+// left returns how the services stand that were open in that session, once they have
+// answered or some time is over. It is told to the browser alone that had the session.
+func (v *visit) left(handle string) ([]page.LeftService, error) {
+	ctx, stop := context.WithTimeout(v.r.Context(), leaveWithin)
+	defer stop()
+	s, err := v.sessions.ByHandle(ctx, handle)
+	switch {
+	case err == nil, errors.Is(err, identity.ErrNotFound), v.browser == "" || s.Browser != v.browser.Digest(), v.now().Sub(s.Ended) > leftFor:
+		return nil, nil
+	case !identity.IsOver(err):
+		return nil, err
+	}
+	for {
+		all, err := v.portals.Left(v.r.Context(), handle)
+		if err != nil || !slices.ContainsFunc(all, func(l portal.Left) bool { return l.Waiting }) {
+			return services(all), err
+		}
+		select {
+		case <-ctx.Done():
+			return services(all), nil
+		case <-time.After(leaveLook):
+		}
+	}
+}
+
+func services(all []portal.Left) (left []page.LeftService) {
+	for _, l := range all {
+		left = append(left, page.LeftService{Name: l.Name, Told: l.Told, Waiting: l.Waiting})
+	}
+	return left
 }
 
 // forget leaves nothing of the patient's choices on a device that is not theirs.
@@ -74,13 +125,6 @@ func (v *visit) forget() {
 	if v.session.Shared {
 		v.cookies.clear(v.w, languageCookie)
 	}
-}
-
-func queryOf(name, value string) string {
-	if value == "" {
-		return ""
-	}
-	return "?" + url.Values{name: {value}}.Encode()
 }
 
 // endSession logs out at a portal's wish (RP-Initiated Logout 1.0).
@@ -122,7 +166,11 @@ func (v *visit) loggedOutFor(d portal.Decision) error {
 	if d.Kind == portal.LoggedOutTo {
 		return v.redirect(d.URL)
 	}
-	gone := page.LoggedOut{Return: d.URL}
+	left, err := v.left(d.Session)
+	if err != nil {
+		return err
+	}
+	gone := page.LoggedOut{Return: d.URL, Services: left}
 	if d.Portal != nil {
 		gone.Portal = d.Portal.Name
 	}

@@ -25,8 +25,8 @@ func TestLogout(t *testing.T) {
 		set     []string
 		ended   bool
 	}{
-		"a live session":               {status: http.StatusSeeOther, to: "/logged-out", set: []string{gone}, ended: true},
-		"a device that is not theirs":  {change: func(_ *house, s *session.State) { s.Shared = true }, status: http.StatusSeeOther, to: "/logged-out", set: []string{mute, gone}, ended: true},
+		"a live session":               {status: http.StatusSeeOther, to: "/logged-out?session=sid", set: []string{gone}, ended: true},
+		"a device that is not theirs":  {change: func(_ *house, s *session.State) { s.Shared = true }, status: http.StatusSeeOther, to: "/logged-out?session=sid", set: []string{mute, gone}, ended: true},
 		"no session: out all the same": {none: true, status: http.StatusSeeOther, to: "/logged-out", set: []string{gone}},
 		"a form of another site":       {headers: []string{"Sec-Fetch-Site", "cross-site"}, status: http.StatusForbidden},
 		"the store is away":            {change: func(h *house, _ *session.State) { h.down = errDown }, status: http.StatusServiceUnavailable, set: []string{gone}},
@@ -46,7 +46,8 @@ func TestLogout(t *testing.T) {
 				withSession(r, secret)
 			}
 			w := h.ask(r)
-			if w.Code != row.status || w.Header().Get("Location") != row.to {
+			to := strings.Replace(row.to, "=sid", "="+h.sessions[secret.Digest()].Handle, 1)
+			if w.Code != row.status || w.Header().Get("Location") != to {
 				t.Errorf("got %d to %q", w.Code, w.Header().Get("Location"))
 			}
 			if got := w.Header()["Set-Cookie"]; !slices.Equal(got, row.set) {

@@ -63,15 +63,17 @@ func (v *visit) finished() {
 	_ = v.networks.Limits.GiveBack(v.r.Context(), v.networks.Limits.Rates().FromNetwork(addr, v.networks.shared(addr)))
 }
 
-// evenTime is longer than any work that depends on whether there is an account.
+// evenTime is longer than the work that depends on whether there is an account, on a
+// machine that has nothing else to do.
 const evenTime = 50 * time.Millisecond
 
-// evenly does what finds somebody or nobody, and comes back a fixed time after it began:
-// whoever was found takes more work, and the answer's time must not tell.
+// evenly does what finds somebody or nobody, and comes back a whole number of times that
+// long after it began: whoever was found takes more work, and the answer's time must not
+// tell, on a busy machine either.
 func (v *visit) evenly(fn func() error) error {
 	began := time.Now() // a stopwatch of monotonic time, not a clock to judge by
 	err := fn()
-	return errors.Join(err, pause(v.r.Context(), evenTime-time.Since(began)))
+	return errors.Join(err, pause(v.r.Context(), evenTime-time.Since(began)%evenTime))
 }
 
 // pause waits, unless the patient leaves.

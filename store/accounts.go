@@ -335,22 +335,22 @@ func ours(kept map[indexEntry]string, keys []uint32) map[indexEntry]string {
 
 // SetState is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) SetState(ctx context.Context, id string, state account.State) error {
-	return s.db.must(ctx, identity.ErrNotFound, setState, string(state), id)
+	return s.db.ending(ctx, hastenAccount, id, setState, string(state), id)
 }
 
 // Recover is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) Recover(ctx context.Context, id string, at time.Time) error {
-	return s.db.must(ctx, identity.ErrNotFound, setRecovered, micros(at), id)
+	return s.db.ending(ctx, hastenAccount, id, setRecovered, micros(at), id)
 }
 
 // Pause is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) Pause(ctx context.Context, id string, until time.Time) error {
-	return s.db.must(ctx, identity.ErrNotFound, setPaused, micros(until), id)
+	return s.db.ending(ctx, hastenAccount, id, setPaused, micros(until), id)
 }
 
 // RaiseEpoch is of [account.Store]. An unknown account is [identity.ErrNotFound].
 func (s *Accounts) RaiseEpoch(ctx context.Context, id string) error {
-	return s.db.must(ctx, identity.ErrNotFound, raiseEpoch, id)
+	return s.db.ending(ctx, hastenAccount, id, raiseEpoch, id)
 }
 
 // Frozen returns how many links of open accounts are frozen, for the operators'

@@ -46,7 +46,7 @@ func (s *Accounts) Merge(ctx context.Context, from, into string, at time.Time, k
 		if _, err := s.db.exec(ctx, wentWith, into, from); err != nil {
 			return err
 		}
-		if err := s.db.must(ctx, identity.ErrNotFound, tookIn, past(at), into); err != nil {
+		if err := s.db.ending(ctx, hastenAccount, into, tookIn, past(at), into); err != nil {
 			return err
 		}
 		if _, err := s.db.exec(ctx, dropKnown, into); err != nil {

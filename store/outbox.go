@@ -96,6 +96,9 @@ func (k *Keys) openMessage(m *outbox.Message, by identity.Channel, body []byte) 
 
 // readContact reads what [identity.Contact.Reveal] wrote.
 func readContact(by identity.Channel, s string) (identity.Contact, error) {
+	if id, portal := by.Portal(); portal {
+		return identity.PortalContact(id), nil
+	}
 	if by == identity.BySMS {
 		phone, err := identity.ParsePhone(s)
 		return phone.Contact(), err

@@ -98,7 +98,7 @@ func (s *Sessions) Raise(ctx context.Context, last, next identity.Digest, v sess
 
 // End is of [session.Store].
 func (s *Sessions) End(ctx context.Context, handle string, at time.Time) error {
-	return s.db.must(ctx, identity.ErrNotFound, endSession, past(at), handle)
+	return s.db.ending(ctx, hastenSession, handle, endSession, past(at), handle)
 }
 
 // Sweep is of [session.Store].

@@ -78,6 +78,22 @@ type Code struct {
 	Created       time.Time
 }
 
+// Joined is a session that a portal was told of, and is to be told the end of.
+type Joined struct {
+	ID      string // of the notice, too
+	Portal  string
+	Session string // handle
+	Account string
+}
+
+// Parting is how a portal stands that was told of a session which is over.
+type Parting struct {
+	Portal string
+	Parted bool // its notice was written, or it takes none
+	Told   bool // it said that it ended its own session
+	Failed bool // it was tried in vain, for the last time
+}
+
 // Store remembers requests and codes. Methods join the transaction that ctx
 // carries, but for Spend.
 type Store interface {
@@ -115,6 +131,17 @@ type Store interface {
 	// SpendID remembers an id that may be used once until that time; the second use is
 	// [identity.ErrSpent]. It commits alone.
 	SpendID(ctx context.Context, id identity.Digest, until time.Time) error
+	// Join remembers that the portal was told of the session, to be looked at again at due.
+	// Of a portal that was told before nothing changes.
+	Join(ctx context.Context, j Joined, due time.Time) error
+	// Due returns what is to be looked at at that time, at most limit.
+	Due(ctx context.Context, at time.Time, limit int) ([]Joined, error)
+	// Rejoin puts off when it is looked at: the session lives.
+	Rejoin(ctx context.Context, id string, due time.Time) error
+	// Part remembers that the session is over, and that nothing more is to be looked at.
+	Part(ctx context.Context, id string, at time.Time) error
+	// Partings returns how all portals stand that were told of the session.
+	Partings(ctx context.Context, session string) ([]Parting, error)
 	// Portals returns the ids of the portals that spent a code of that session.
 	Portals(ctx context.Context, session string) ([]string, error)
 	// Sweep forgets requests, codes, and what came of them, created before that time,

@@ -52,10 +52,15 @@ const (
 	Locked              Kind = "locked"                // too many wrong passwords
 )
 
+// The kinds for portals. They have no words.
+const (
+	SessionOver Kind = "session-over" // sid, sub: a session that the portal knows has ended
+)
+
 // shape is what a kind of message carries and where it may go.
 type shape struct {
 	params   []string
-	channels []identity.Channel
+	channels []identity.Channel // none: portals' own
 }
 
 // Channels that messages go by, for the table below. A code that is a second factor
@@ -102,6 +107,7 @@ var shapes = map[Kind]shape{
 	RecoveryMade:        {nil, either},
 	Recovered:           {nil, either},
 	Locked:              {nil, either},
+	SessionOver:         {[]string{"sid", "sub"}, nil},
 }
 
 // guards are the notices that are sent to a patient who wants none, too: whoever made
@@ -112,14 +118,22 @@ var guards = []Kind{ChangeAsked, RecoveryMade, Recovered, QuietOn}
 // Guards reports whether a notice of the kind is sent to a patient who wants none.
 func (k Kind) Guards() bool { return slices.Contains(guards, k) }
 
-// Kinds returns every kind, sorted.
-func Kinds() []Kind { return slices.Sorted(maps.Keys(shapes)) }
+// Kinds returns every kind that has words for patients, sorted.
+func Kinds() []Kind {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(shapes)), func(k Kind) bool { return shapes[k].channels == nil })
+}
 
 // Params returns the names of what a message of the kind carries.
 func (k Kind) Params() []string { return shapes[k].params }
 
 // Goes reports whether messages of the kind go by that channel.
-func (k Kind) Goes(by identity.Channel) bool { return slices.Contains(shapes[k].channels, by) }
+func (k Kind) Goes(by identity.Channel) bool {
+	want, known := shapes[k]
+	if _, portal := by.Portal(); portal {
+		return known && want.channels == nil
+	}
+	return slices.Contains(want.channels, by)
+}
 
 // noticeLife is how long a message without a code or link is tried: longer than a
 // weekend's outage, shorter than its news would be stale.

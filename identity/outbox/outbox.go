@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
 )
 
-// Channels are the ways that messages go.
+// Channels are the ways that messages to patients go.
 var Channels = []identity.Channel{identity.ByEmail, identity.BySMS}
 
 const (
@@ -51,6 +52,7 @@ type Happening struct {
 // Options are what an outbox needs beside its store.
 type Options struct {
 	Courier Courier
+	Portals []string // ids of those that messages go to as well
 	Now     func() time.Time
 	// Told is called for everything that happens, from several goroutines, and
 	// must return at once. nil: nobody is told.
@@ -63,6 +65,7 @@ type Outbox struct {
 	courier Courier
 	now     func() time.Time
 	told    func(Happening)
+	ways    []identity.Channel
 	lines   map[identity.Channel]*line
 }
 
@@ -77,8 +80,11 @@ func New(store Store, o Options) *Outbox {
 	if o.Told == nil {
 		o.Told = func(Happening) {}
 	}
-	out := &Outbox{store, o.Courier, o.Now, o.Told, map[identity.Channel]*line{}}
-	for _, by := range Channels {
+	out := &Outbox{store, o.Courier, o.Now, o.Told, slices.Clone(Channels), map[identity.Channel]*line{}}
+	for _, id := range o.Portals {
+		out.ways = append(out.ways, identity.ToPortal(id))
+	}
+	for _, by := range out.ways {
 		out.lines[by] = &line{make(chan struct{}, 1), make(chan struct{}, atOnce)}
 	}
 	return out
@@ -116,8 +122,12 @@ func (o *Outbox) Withdraw(ctx context.Context, thread string) error {
 }
 
 func (o *Outbox) wake(by identity.Channel) {
+	line := o.lines[by]
+	if line == nil { // another process sends it
+		return
+	}
 	select {
-	case o.lines[by].wake <- struct{}{}:
+	case line.wake <- struct{}{}:
 	default: // woken already
 	}
 }
@@ -162,7 +172,7 @@ func (o *Outbox) Receive(ctx context.Context, reference, status string) error {
 // returns when the last message under way has its answer.
 func (o *Outbox) Run(ctx context.Context, every time.Duration) {
 	var busy sync.WaitGroup
-	for _, by := range Channels {
+	for _, by := range o.ways {
 		busy.Go(func() {
 			var sending sync.WaitGroup
 			defer sending.Wait()
@@ -187,8 +197,8 @@ func (o *Outbox) Run(ctx context.Context, every time.Duration) {
 // messages were tried. Any number of replicas may do so at once.
 func (o *Outbox) Deliver(ctx context.Context) (int, error) {
 	var sending, lines sync.WaitGroup
-	tried, errs := make([]int, len(Channels)), make([]error, len(Channels))
-	for i, by := range Channels {
+	tried, errs := make([]int, len(o.ways)), make([]error, len(o.ways))
+	for i, by := range o.ways {
 		lines.Go(func() { tried[i], errs[i] = o.drain(ctx, by, &sending) })
 	}
 	lines.Wait()

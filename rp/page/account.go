@@ -180,6 +180,24 @@ type LoggedOut struct {
 	Portal   Words  // the portal that asked for it; may be none
 	Return   string // that portal's registered address; empty: not offered
 	Provider Words  // whom the patient had logged in with, who may still remember them; none: not said
+	Services []LeftService
+}
+
+// LeftService is a service that the patient had opened with the session that is over.
+type LeftService struct {
+	Name    Words
+	Told    bool // it has logged the patient out
+	Waiting bool // it is being told
+}
+
+// Told returns the services that have logged the patient out.
+func (p LoggedOut) Told() []LeftService { return p.services(true) }
+
+// Open returns those that may not have.
+func (p LoggedOut) Open() []LeftService { return p.services(false) }
+
+func (p LoggedOut) services(told bool) []LeftService {
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s LeftService) bool { return s.Told != told })
 }
 
 func (LoggedOut) template() string { return "logged-out" }

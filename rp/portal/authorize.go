@@ -151,7 +151,7 @@ func (p *Portals) redirect(portal *Portal, a asking, values url.Values) Decision
 	if a.State != "" {
 		values.Set("state", a.State)
 	}
-	return Decision{Kind: Redirect, Portal: portal, URL: withQuery(a.RedirectURI, values), Language: first(a.Languages)}
+	return Decision{Kind: Redirect, Portal: portal, URL: WithQuery(a.RedirectURI, values), Language: first(a.Languages)}
 }
 
 func first(all []string) string {

@@ -264,7 +264,7 @@ func (p *Portals) toLogin(r CheckRequest, challenge string, flags ...string) Che
 		values.Set("return", to)
 	}
 	a := CheckAnswer{
-		Status: http.StatusUnauthorized, Location: withQuery(p.issuer+"/login", values), Challenge: challenge, Cause: "login-needed",
+		Status: http.StatusUnauthorized, Location: WithQuery(p.issuer+"/login", values), Challenge: challenge, Cause: "login-needed",
 	}
 	if r.Redirect {
 		a.Status, a.Challenge = http.StatusSeeOther, ""

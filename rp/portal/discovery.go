@@ -54,6 +54,8 @@ type document struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"` // true where it is left out
+	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
+	BackchannelSession    bool     `json:"backchannel_logout_session_supported"`
 	ResponseIss           bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -91,10 +93,12 @@ func (p *Portals) metadata() ([]byte, error) {
 			"identity_proofing_level", "idp", "session_ends", "session_idle_ends", "name", "given_name", "family_name", "birthdate",
 			"locale", "email", "email_verified", "phone_number", "phone_number_verified", "nhs_number",
 		},
-		ChallengeMethods: []string{"S256"},
-		Prompts:          []string{"none", "login", "select_account", "consent"},
-		Locales:          p.languages,
-		ResponseIss:      true,
+		ChallengeMethods:   []string{"S256"},
+		Prompts:            []string{"none", "login", "select_account", "consent"},
+		Locales:            p.languages,
+		ResponseIss:        true,
+		BackchannelLogout:  true,
+		BackchannelSession: true,
 	}
 	for _, v := range p.reachable {
 		d.ACR = append(d.ACR, v.String())

@@ -51,6 +51,8 @@ func TestDiscoverySaysWhatIsDone(t *testing.T) {
 		"subject_types_supported":                          text("public", "pairwise"),
 		"id_token_signing_alg_values_supported":            text("ES256", "RS256"),
 		"token_endpoint_auth_methods_supported":            text("client_secret_basic", "client_secret_post", "private_key_jwt", "none"),
+		"backchannel_logout_supported":                     true,
+		"backchannel_logout_session_supported":             true,
 		"introspection_endpoint":                           issuer + "/introspect",
 		"introspection_endpoint_auth_methods_supported":    text("client_secret_basic", "client_secret_post", "private_key_jwt"),
 		"revocation_endpoint":                              issuer + "/revoke",
@@ -70,7 +72,7 @@ func TestDiscoverySaysWhatIsDone(t *testing.T) {
 		}
 	}
 	for _, absent := range []string{
-		"backchannel_logout_supported", "frontchannel_logout_supported", "registration_endpoint", "device_authorization_endpoint",
+		"frontchannel_logout_supported", "registration_endpoint", "device_authorization_endpoint",
 	} {
 		if _, there := got[absent]; there {
 			t.Errorf("%s is promised", absent)

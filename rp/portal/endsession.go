@@ -101,7 +101,7 @@ func (w *wish) readReturn(values map[string]string) {
 			w.params.Set("state", state)
 			back.Set("state", state)
 		}
-		w.url = withQuery(uri, back)
+		w.url = WithQuery(uri, back)
 	}
 }
 

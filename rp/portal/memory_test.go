@@ -19,6 +19,7 @@ import (
 	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/grant"
+	"github.com/dilys-id/dilys/identity/outbox"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -34,6 +35,8 @@ type memory struct {
 	pushed    map[identity.Digest]grant.Pushed
 	refreshes map[identity.Digest]refresh
 	spentIDs  map[identity.Digest]bool
+	joined    map[string]joined
+	messages  []outbox.Message
 	codes     map[identity.Digest]spendable
 	revoked   map[string]bool
 	sessions  map[identity.Digest]session.Session
@@ -47,6 +50,13 @@ type spendable struct {
 	spent bool
 }
 
+// joined is a session that a portal knows.
+type joined struct {
+	grant.Joined
+	due    time.Time
+	parted bool
+}
+
 // refresh is a refresh token; next is empty while it is unused.
 type refresh struct {
 	grant, trust string
@@ -58,7 +68,7 @@ var errDown = errors.New("the store is down")
 
 func newMemory() *memory {
 	return &memory{
-		pushed: map[identity.Digest]grant.Pushed{}, refreshes: map[identity.Digest]refresh{}, spentIDs: map[identity.Digest]bool{},
+		joined: map[string]joined{}, pushed: map[identity.Digest]grant.Pushed{}, refreshes: map[identity.Digest]refresh{}, spentIDs: map[identity.Digest]bool{},
 		requests: map[string]grant.Request{}, codes: map[identity.Digest]spendable{}, revoked: map[string]bool{},
 		sessions: map[identity.Digest]session.Session{}, accounts: map[string]account.Account{},
 	}
@@ -221,6 +231,50 @@ func (m grants) SpendID(_ context.Context, id identity.Digest, _ time.Time) erro
 		m.spentIDs[id] = true
 		return nil
 	})
+}
+
+func (m grants) Join(_ context.Context, j grant.Joined, due time.Time) error {
+	return m.do(func() error {
+		for _, known := range m.joined {
+			if known.Session == j.Session && known.Portal == j.Portal {
+				return nil
+			}
+		}
+		m.joined[j.ID] = joined{Joined: j, due: due}
+		return nil
+	})
+}
+
+func (m grants) Due(_ context.Context, at time.Time, _ int) (due []grant.Joined, err error) {
+	err = m.do(func() error {
+		for _, j := range m.joined {
+			if !j.parted && !j.due.After(at) {
+				due = append(due, j.Joined)
+			}
+		}
+		return nil
+	})
+	return due, err
+}
+
+func (m grants) Rejoin(_ context.Context, id string, due time.Time) error {
+	return m.do(func() error { j := m.joined[id]; j.due = due; m.joined[id] = j; return nil })
+}
+
+func (m grants) Part(_ context.Context, id string, _ time.Time) error {
+	return m.do(func() error { j := m.joined[id]; j.parted = true; m.joined[id] = j; return nil })
+}
+
+func (m grants) Partings(context.Context, string) ([]grant.Parting, error) { return nil, nil }
+
+// notices keeps messages, and sends none.
+type notices struct {
+	outbox.Store
+	*memory
+}
+
+func (m notices) Put(_ context.Context, v outbox.Message, _ func()) error {
+	return m.do(func() error { m.messages = append(m.messages, v); return nil })
 }
 
 func (m grants) Portals(context.Context, string) ([]string, error) { return nil, nil }
@@ -432,8 +486,8 @@ func newWorld(t testing.TB, with ...func(*Options)) *world {
 	o := Options{
 		Issuer: issuer, Portals: testPortals(), Providers: []string{"nhs-login", "other"},
 		Reachable: vectors("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm", "P5.Cp.Cd", "P0.Cp"), Languages: []string{"en", "cy"}, MinimumAge: 16,
-		SubjectKey: "a key that never changes",
-		Grants:     grants{w.mem}, Sessions: w.room, Accounts: w.patients, Ledger: ledger, Ring: ring, Now: now,
+		SubjectKey: "a key that never changes", Outbox: outbox.New(notices{memory: w.mem}, outbox.Options{Now: now}),
+		Grants: grants{w.mem}, Sessions: w.room, Accounts: w.patients, Ledger: ledger, Ring: ring, Now: now,
 		Note: func(_ context.Context, _, cause string) {
 			w.mem.mu.Lock()
 			defer w.mem.mu.Unlock()

@@ -37,9 +37,9 @@ func readOnce(values url.Values, names ...string) (map[string]string, error) {
 	return read, nil
 }
 
-// withQuery adds the values to a registered address and leaves its own query as
-// it was registered (RFC 6749 §3.1.2).
-func withQuery(address string, values url.Values) string {
+// WithQuery adds the values to an address and leaves its own query as it is written (RFC
+// 6749 §3.1.2).
+func WithQuery(address string, values url.Values) string {
 	u, err := url.Parse(address)
 	if err != nil || len(values) == 0 {
 		return address

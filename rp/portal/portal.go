@@ -24,6 +24,7 @@ import (
 	"github.com/dilys-id/dilys/identity/attempt"
 	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/grant"
+	"github.com/dilys-id/dilys/identity/outbox"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -37,6 +38,7 @@ type Portal struct {
 	Secret                 identity.Secret   // client_secret_basic or _post; with neither it nor Keys a public client, which must use PKCE
 	Keys                   *token.KeySet     // private_key_jwt; nil: none
 	Pairwise               bool              // it knows patients by subjects of its own
+	BackchannelLogoutURI   string            // where it takes logout tokens; empty: nowhere
 	Scopes                 []string
 	Trust                  []identity.Trust // the floor: one of these must be reached
 	LowerUntil             time.Time        // when vectors below P9 stop being enough; zero: never
@@ -118,6 +120,7 @@ type Options struct {
 	Sessions *session.Sessions
 	Accounts *account.Accounts
 	Ledger   *audit.Ledger
+	Outbox   *outbox.Outbox // notices to portals
 	Ring     *token.Ring
 	Now      func() time.Time
 
@@ -146,6 +149,7 @@ type Portals struct {
 	sessions *session.Sessions
 	accounts *account.Accounts
 	ledger   *audit.Ledger
+	outbox   *outbox.Outbox
 	ring     *token.Ring
 	tokens   *token.Issuer
 	verifier *token.Verifier
@@ -165,7 +169,7 @@ func New(o Options) (*Portals, error) {
 	p := &Portals{
 		issuer: o.Issuer, portals: map[string]*Portal{}, audiences: map[string]bool{}, providers: o.Providers,
 		languages: o.Languages, subjectKey: o.SubjectKey, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
-		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, ring: o.Ring,
+		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, outbox: o.Outbox, ring: o.Ring,
 		tokens: token.NewIssuer(o.Issuer, o.Ring, o.Now), verifier: token.NewVerifier(o.Issuer, o.Ring, o.Now),
 		now: o.Now, note: o.Note,
 	}

@@ -164,8 +164,8 @@ func (p *Portals) redeem(ctx context.Context, portal *Portal, c grant.Code) (s s
 			return err
 		}
 		e.Provider = s.Provider
-		if refresh == "" {
-			return nil
+		if err := p.join(ctx, portal, s); err != nil || refresh == "" {
+			return err
 		}
 		return p.grants.CreateRefresh(ctx, refresh.Digest(), c.Grant, s.Trust.String(), instant(p.now()))
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/account"
 	"github.com/dilys-id/dilys/identity/grant"
 )
 
@@ -50,6 +51,14 @@ func (k *kit) refresh() (identity.Secret, grant.Code) {
 	first := identity.NewToken()
 	k.ok(k.Grants.CreateRefresh(k.ctx, first.Digest(), c.Grant, "P9.Cm", epoch))
 	return first, c
+}
+
+// due fails the row unless that is what is to be looked at then.
+func (k *kit) due(at time.Time, want ...grant.Joined) {
+	k.Helper()
+	got, err := k.Grants.Due(k.ctx, at, 10)
+	k.ok(err)
+	k.same(got, want)
 }
 
 // rotate uses a refresh token at that time.
@@ -130,6 +139,58 @@ var grantRules = []rule{
 		k.is(k.Grants.Push(k.ctx, uri, grant.Pushed{Request: identity.NewID()}), identity.ErrConflict)
 		_, err = k.Grants.Pushed(k.ctx, identity.NewToken().Digest())
 		k.is(err, identity.ErrNotFound)
+	}},
+	{"a portal is looked at when it is due, until it has parted", func(k *kit) {
+		a := k.someone()
+		_, s := k.open(a)
+		j := grant.Joined{ID: identity.NewID(), Portal: "my-health", Session: s.Handle, Account: a.ID}
+		k.ok(k.Grants.Join(k.ctx, j, epoch.Add(time.Hour)))
+		again := j
+		again.ID = identity.NewID()
+		k.ok(k.Grants.Join(k.ctx, again, epoch))
+		k.due(epoch.Add(time.Hour - time.Microsecond))
+		k.due(epoch.Add(time.Hour), j)
+		k.ok(k.Grants.Rejoin(k.ctx, j.ID, epoch.Add(2*time.Hour)))
+		k.due(epoch.Add(time.Hour))
+		k.ok(k.Grants.Part(k.ctx, j.ID, epoch))
+		k.due(epoch.Add(3 * time.Hour))
+		got, err := k.Grants.Partings(k.ctx, s.Handle)
+		k.ok(err)
+		k.same(got, []grant.Parting{{Portal: "my-health", Parted: true}})
+	}},
+	{"whatever ends sessions has their portals looked at, in the same act", func(k *kit) {
+		other := k.someone()
+		for _, end := range []func(ctx context.Context, a account.Account, handle string) error{
+			func(ctx context.Context, _ account.Account, handle string) error {
+				return k.Sessions.End(ctx, handle, epoch)
+			},
+			func(ctx context.Context, a account.Account, _ string) error { return k.Accounts.RaiseEpoch(ctx, a.ID) },
+			func(ctx context.Context, a account.Account, _ string) error {
+				return k.Accounts.SetState(ctx, a.ID, account.Disabled)
+			},
+			func(ctx context.Context, a account.Account, _ string) error {
+				return k.Accounts.Recover(ctx, a.ID, epoch)
+			},
+			func(ctx context.Context, a account.Account, _ string) error {
+				return k.Accounts.Pause(ctx, a.ID, epoch)
+			},
+			func(ctx context.Context, a account.Account, _ string) error {
+				return k.Accounts.Merge(ctx, other.ID, a.ID, epoch, nil)
+			},
+		} {
+			a := k.someone()
+			_, s := k.open(a)
+			j := grant.Joined{ID: identity.NewID(), Portal: "my-health", Session: s.Handle, Account: a.ID}
+			k.ok(k.Grants.Join(k.ctx, j, epoch.Add(time.Hour)))
+			k.is(k.Audit.Within(k.ctx, func(ctx context.Context) error {
+				k.ok(end(ctx, a, s.Handle))
+				return errOfAct
+			}), errOfAct)
+			k.due(epoch)
+			k.ok(end(k.ctx, a, s.Handle))
+			k.due(epoch, j)
+			k.ok(k.Grants.Part(k.ctx, j.ID, epoch))
+		}
 	}},
 	{"race: an id counts once", func(k *kit) {
 		id := identity.NewToken().Digest()

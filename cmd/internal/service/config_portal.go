@@ -36,6 +36,7 @@ func (r *reading) portal(m *mapping, taken []string, providers []Provider) Porta
 		Name:                   m.at("name").required().words(),
 		RedirectURIs:           m.at("redirect_uris").required().webs(redirectShape),
 		PostLogoutRedirectURIs: m.at("post_logout_redirect_uris").webs(redirectShape),
+		BackchannelLogoutURI:   m.at("backchannel_logout_uri").web(anyShape),
 		ClientSecret:           secret.secretFile(),
 		ClientJWKS:             file.keySetFile(),
 		ClientJWKSURI:          uri.web(anyShape),
@@ -51,7 +52,6 @@ func (r *reading) portal(m *mapping, taken []string, providers []Provider) Porta
 	}
 	p.Audience = audience.oneLine()
 	p.PKCEOptional = r.pkceOptional(m.at("pkce").or("required"), secret.written() || file.written() || uri.written())
-	m.later("backchannel_logout_uri", "sends no log-out notices")
 	m.later("acting", "lets nobody act for somebody else", "refused")
 	return p
 }

@@ -602,9 +602,9 @@ var refused = map[string]refusedRow{
 		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    minimum_age: 26"},
 		`30:18: portals[0].minimum_age: wanted whole years of 0 to 25, got "26"`,
 	},
-	"log-out notices, to come": {
-		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    backchannel_logout_uri: https://portal.example.nhs.uk/out"},
-		"30:29: portals[0].backchannel_logout_uri: wanted nothing: this version sends no log-out notices, got a value",
+	"log-out notices by plain http": {
+		edit{"client_secret_file: portal-secret": "client_secret_file: portal-secret\n    backchannel_logout_uri: http://portal.example.nhs.uk/out"},
+		`30:29: portals[0].backchannel_logout_uri: wanted an https address, got "http://portal.example.nhs.uk/out"`,
 	},
 	"client keys that are none": {
 		edit{"client_secret_file: portal-secret": "client_jwks_file: rsa.pem"},

@@ -17,6 +17,7 @@ import (
 // How often the service looks after itself.
 const (
 	sealEvery    = time.Second
+	partEvery    = time.Second
 	refreshEvery = time.Minute
 	sweepEvery   = 10 * time.Minute
 	fadeEvery    = time.Minute
@@ -102,6 +103,7 @@ func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 		{fadeEvery, s.readIndex},
 		{fadeEvery, s.closeDue},
 		{watchEvery, s.refreshProviders},
+		{partEvery, s.part},
 	} {
 		busy.Go(func() {
 			tick := time.NewTicker(c.every)
@@ -196,6 +198,13 @@ func (s *Service) closeDue(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		s.options.Log.Error("close accounts", "error", err.Error(), "runbook", "R2")
+	}
+}
+
+// part has portals told of sessions that ended.
+func (s *Service) part(ctx context.Context) {
+	if err := s.Portals.Part(ctx); err != nil && ctx.Err() == nil {
+		s.options.Log.Error("notices to portals", "error", err.Error(), "runbook", "R2")
 	}
 }
 

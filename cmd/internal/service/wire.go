@@ -87,6 +87,7 @@ type Service struct {
 	Providers []*provider.Provider
 	Ring      *token.Ring
 	Outbox    *outbox.Outbox
+	Portals   *portal.Portals
 	Attempts  *attempt.Attempts
 	Front     *rp.Server
 
@@ -143,13 +144,9 @@ func (s *Service) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options, err := s.portalOptions(ctx)
+	portals, err := s.portals(ctx)
 	if err != nil {
 		return err
-	}
-	portals, err := portal.New(options)
-	if err != nil {
-		return fmt.Errorf("portals: %w", err)
 	}
 	public, err := url.Parse(s.Config.PublicURL)
 	if err != nil {
@@ -210,7 +207,7 @@ func (s *Service) portalOptions(ctx context.Context) (portal.Options, error) {
 	o := portal.Options{
 		Issuer: s.Config.PublicURL, Languages: s.Config.Languages, MinimumAge: defaultMinimumAge, Gateway: s.Config.gateway(),
 		Grants: s.DB.Grants(), Sessions: s.Sessions, Accounts: s.Accounts, Ledger: s.Ledger, Ring: s.Ring, Now: s.options.Now,
-		Note: rp.Note, SubjectKey: subjects,
+		Note: rp.Note, SubjectKey: subjects, Outbox: s.Outbox,
 	}
 	for _, p := range s.Config.Portals {
 		one := p.portal()

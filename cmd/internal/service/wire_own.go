@@ -17,17 +17,14 @@ import (
 	"github.com/dilys-id/dilys/identity/password"
 	"github.com/dilys-id/dilys/rp"
 	"github.com/dilys-id/dilys/rp/courier"
+	"github.com/dilys-id/dilys/rp/outside"
+	"github.com/dilys-id/dilys/rp/portal"
 	"github.com/dilys-id/dilys/rp/register"
 )
 
 // own builds what serves patients whom no provider serves. It is built where nobody
 // can sign up too: a patient who did before still has an account.
 func (s *Service) own() (attempt.Own, error) {
-	sender, err := s.courier()
-	if err != nil {
-		return attempt.Own{}, err
-	}
-	s.Outbox = outbox.New(s.DB.Outbox(), outbox.Options{Courier: sender, Now: s.options.Now, Told: s.told})
 	s.hashers = hashing.New(hashing.Options{})
 	keys := s.keys
 	own := attempt.Own{
@@ -41,11 +38,56 @@ func (s *Service) own() (attempt.Own, error) {
 			Organisation: organisationWords(s.Config.Organisation.Name),
 		},
 	}
-	own.Register, err = s.register()
+	register, err := s.register()
+	own.Register = register
 	if s.Config.Register != nil {
 		own.Rules.ContactProof, own.Rules.Linkage = s.Config.Register.ContactProof, s.Config.Register.Kind == kindIndex
 	}
 	return own, err
+}
+
+// couriers carries messages to patients and notices to portals.
+type couriers struct {
+	patients *courier.Courier
+	portals  *portal.Herald
+}
+
+var _ outbox.Courier = (*couriers)(nil)
+
+func (c *couriers) of(m outbox.Message) outbox.Courier {
+	if _, portal := m.To.Channel.Portal(); portal {
+		return c.portals
+	}
+	return c.patients
+}
+
+// Send is of [outbox.Courier].
+func (c *couriers) Send(ctx context.Context, m outbox.Message) error { return c.of(m).Send(ctx, m) }
+
+// Sent is of [outbox.Courier].
+func (c *couriers) Sent(ctx context.Context, m outbox.Message) (bool, error) {
+	return c.of(m).Sent(ctx, m)
+}
+
+// portals builds the portal side, and the outbox that it and the patients' side put
+// messages into: what carries its notices is the portal side itself.
+func (s *Service) portals(ctx context.Context) (*portal.Portals, error) {
+	patients, err := s.courier()
+	if err != nil {
+		return nil, err
+	}
+	carry := &couriers{patients: patients}
+	s.Outbox = outbox.New(s.DB.Outbox(), outbox.Options{Courier: carry, Portals: s.Config.noticed(), Now: s.options.Now, Told: s.told})
+	options, err := s.portalOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.Portals, err = portal.New(options); err != nil {
+		return nil, fmt.Errorf("portals: %w", err)
+	}
+	const largest = 64 << 10
+	carry.portals = portal.NewHerald(s.Portals, outside.NewClient(largest, s.Config.InsecureLoopback))
+	return s.Portals, nil
 }
 
 // told counts what became of messages, and keeps how the channels are.

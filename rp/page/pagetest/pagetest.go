@@ -70,6 +70,10 @@ func Samples(lang string) []Sample {
 			Action: "/end-session", Portal: portal, Hidden: []page.Field{{Name: "state", Value: "example"}},
 		}},
 		{"logged-out", at("/logout"), page.LoggedOut{Provider: nhsLogin.Name}},
+		{"logged-out-services", at("/logout"), page.LoggedOut{Services: []page.LeftService{{Name: portal, Told: true}, {Name: page.Words{"en": "My Letters", "cy": "Fy Llythyrau"}, Told: true}}}},
+		{"logged-out-some", at("/logout"), page.LoggedOut{Services: []page.LeftService{
+			{Name: portal, Told: true}, {Name: page.Words{"en": "My Letters", "cy": "Fy Llythyrau"}}, {Name: page.Words{"en": "My Results", "cy": "Fy Nghanlyniadau"}, Waiting: true},
+		}}},
 		{"logged-out-portal", at("/logout"), page.LoggedOut{Provider: nhsLogin.Name, Portal: portal, Return: "https://portal.example.com/"}},
 		{"help", at("/help"), page.HelpPage{}},
 		{"privacy", at("/privacy"), page.Privacy{}},
