@@ -69,9 +69,11 @@ type jws struct {
 }
 
 // Keys is where a [Verifier] finds public keys: a *[Ring] or a *[KeySet]. verify
-// returns the payload that one of them signed.
+// returns the payload that one of them signed; state is another value whenever the keys
+// may be others.
 type Keys interface {
 	algs() []Alg
+	state() any
 	verify(ctx context.Context, t jws) ([]byte, error)
 }
 

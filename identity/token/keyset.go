@@ -110,6 +110,8 @@ func (s *KeySet) Fault() error { return s.held.Load().fault }
 
 func (s *KeySet) algs() []Alg { return s.allowed }
 
+func (s *KeySet) state() any { return s.held.Load() }
+
 func (s *KeySet) verify(ctx context.Context, t jws) ([]byte, error) {
 	held := s.held.Load()
 	due := func(h *heldKeys) bool { return h.due(s.now(), len(h.candidates(t)) == 0) }

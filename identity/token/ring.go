@@ -209,6 +209,8 @@ func (r *Ring) Sign(alg Alg, typ string, claims any) (string, error) {
 
 func (*Ring) algs() []Alg { return ringAlgs }
 
+func (r *Ring) state() any { return r.loaded.Load() }
+
 func (r *Ring) verify(_ context.Context, t jws) ([]byte, error) {
 	held := r.loaded.Load()
 	if len(held.keys) == 0 {

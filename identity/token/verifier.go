@@ -17,6 +17,7 @@ type Verifier struct {
 	issuer string
 	keys   Keys
 	now    func() time.Time
+	seen   seen
 }
 
 // NewVerifier returns a verifier of the tokens of that issuer, compared exactly,
@@ -30,24 +31,54 @@ func NewVerifier(issuer string, keys Keys, now func() time.Time) *Verifier {
 // to 60 s ahead. Errors wrap [ErrRefused], with [identity.ErrExpired] if that is
 // why, or [ErrNoKeys] when nothing could be judged.
 func (v *Verifier) AccessToken(ctx context.Context, raw, audience string) (AccessClaims, error) {
-	w, err := v.read(ctx, raw, TypeAccess)
+	c, err := v.Access(ctx, raw, audience)
 	if err != nil {
 		return AccessClaims{}, err
 	}
-	if audience == "" || w.Audience != audience {
-		return AccessClaims{}, refused("aud: wanted the audience asked for, got another")
+	return *c, nil
+}
+
+// Access is AccessToken for the hot path: what it returns is shared, and must not be
+// changed. A token that was verified before costs a look-up, until its keys change.
+func (v *Verifier) Access(ctx context.Context, raw, audience string) (*AccessClaims, error) {
+	by := v.keys.state()
+	c := v.seen.get(by, raw)
+	if c == nil {
+		var err error
+		if c, err = v.readAccess(ctx, raw); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case audience == "" || c.Audience != audience:
+		return nil, refused("aud: wanted the audience asked for, got another")
+	case !v.now().Before(c.Stamp.Expires):
+		return nil, refused("exp: %w", identity.ErrExpired)
+	}
+	v.remember(by, raw, c)
+	return c, nil
+}
+
+// remember keeps what was verified while the keys stayed as they were.
+func (v *Verifier) remember(by any, raw string, c *AccessClaims) {
+	if v.keys.state() == by && v.seen.get(by, raw) == nil {
+		v.seen.put(by, raw, c)
+	}
+}
+
+func (v *Verifier) readAccess(ctx context.Context, raw string) (*AccessClaims, error) {
+	w, err := v.read(ctx, raw, TypeAccess)
+	if err != nil {
+		return nil, err
 	}
 	if w.ClientID == "" {
-		return AccessClaims{}, refused("client_id: wanted one, got none")
-	}
-	if now := v.now(); !now.Before(fromNumeric(w.Expires)) {
-		return AccessClaims{}, refused("exp: %w", identity.ErrExpired)
+		return nil, refused("client_id: wanted one, got none")
 	}
 	c, err := w.claims()
 	if err != nil {
-		return AccessClaims{}, err
+		return nil, err
 	}
-	return AccessClaims{Claims: c, Audience: w.Audience, ClientID: w.ClientID, Scope: w.Scope, Stamp: w.stamp()}, nil
+	return &AccessClaims{Claims: c, Audience: w.Audience, ClientID: w.ClientID, Scope: w.Scope, Stamp: w.stamp()}, nil
 }
 
 // IDTokenHint reads an ID token that came back as a hint (OpenID Connect

@@ -17,29 +17,30 @@ const module = "github.com/dilys-id/dilys/"
 // floors says how high each room stands. An arrow goes down, and neighbours do
 // not know each other.
 var floors = map[string]int{
-	"identity":          0,
-	"identity/token":    1,
-	"identity/audit":    1,
-	"identity/account":  2,
-	"identity/session":  2,
-	"identity/grant":    2,
-	"identity/factor":   2,
-	"identity/approval": 2,
-	"identity/code":     2,
-	"identity/limit":    2,
-	"identity/password": 2,
-	"identity/outbox":   2,
-	"identity/attempt":  3,
-	"identity/dossier":  3,
-	"rp/outside":        3,
-	"rp/provider":       4,
-	"rp/passkey":        4,
-	"rp/portal":         4,
-	"rp/page":           4,
-	"rp/register":       4,
-	"rp/courier":        4,
-	"store":             4,
-	"rp":                5,
+	"identity":             0,
+	"identity/token":       1,
+	"identity/audit":       1,
+	"identity/token/guard": 2,
+	"identity/account":     2,
+	"identity/session":     2,
+	"identity/grant":       2,
+	"identity/factor":      2,
+	"identity/approval":    2,
+	"identity/code":        2,
+	"identity/limit":       2,
+	"identity/password":    2,
+	"identity/outbox":      2,
+	"identity/attempt":     3,
+	"identity/dossier":     3,
+	"rp/outside":           3,
+	"rp/provider":          4,
+	"rp/passkey":           4,
+	"rp/portal":            4,
+	"rp/page":              4,
+	"rp/register":          4,
+	"rp/courier":           4,
+	"store":                4,
+	"rp":                   5,
 }
 
 // counterparts serve development and tests. The service can't reach them. Those
@@ -47,6 +48,7 @@ var floors = map[string]int{
 var counterparts = []string{
 	"rp/provider/simulator", "rp/passkey/softkey", "rp/register/pdsstandin", "rp/courier/notifystandin", "rp/courier/smtpstandin",
 	"cmd/dilys-dev/internal/exampleportal", "cmd/dilys-dev/internal/workbench", "store/storetest", "store/madeup", "rp/page/pagetest",
+	"identity/token/guard/guardtest",
 }
 
 // vendors are the words that only some rooms may say: one place knows each
