@@ -51,6 +51,21 @@ type Digest [sha256.Size]byte
 // IsZero reports whether no secret was digested.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
+// Text writes the digest as [ParseDigest] reads it: in unpadded base64url.
+func (d Digest) Text() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+
+// ParseDigest reads what [Digest.Text] wrote; false for anything else.
+func ParseDigest(s string) (Digest, bool) {
+	if !Secret(s).IsToken() { // it has the same shape
+		return Digest{}, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return Digest{}, false
+	}
+	return Digest(b), true
+}
+
 // tokenBytes is 256 bits: beyond any guessing (ASVS 7.2.3 asks for 128).
 const tokenBytes = 32
 

@@ -9,7 +9,7 @@ import (
 // check answers a gateway (GET /check, and any other method: what the gateway asks
 // about came with it). It writes no page and sets no cookie.
 func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
-	answer, err := s.portals.Check(r.Context(), portal.ReadCheck(r, s.cookies.secret(r, sessionCookie), s.proxies.believes(r)))
+	answer, err := s.portals.Check(r.Context(), portal.ReadCheck(r, s.cookies.secret(r, sessionCookie), s.cookies.secret(r, gateCookie), s.proxies.believes(r)))
 	answer.SetHeader(w.Header())
 	noteOf(r).cause, noteOf(r).err = answer.Cause, err
 	w.WriteHeader(answer.Status)

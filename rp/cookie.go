@@ -13,6 +13,10 @@ const (
 	sessionCookie  = "dilys"
 	browserCookie  = "dilys-browser"
 	languageCookie = "dilys-lang"
+
+	// At hosts behind the gateway that are not our own.
+	startCookie = "dilys-start" // random, while a login is under way
+	gateCookie  = "dilys-gate"
 )
 
 // How long a browser keeps what is not bound to its window.

@@ -176,10 +176,11 @@ func distinct(all []string) []string {
 	return out
 }
 
-// leadTo lets the forms of the page lead to the portal that waits for the login: it is
-// where the redirects after the last of them end.
+// leadTo lets the forms of the page lead to the portal, or to the host behind the gateway,
+// that waits for the login: it is where the redirects after the last of them end.
 func (v *visit) leadTo(to attempt.Return) error {
 	if to.Request == "" {
+		v.leads = append(v.leads, v.portals.GateOf(to.Path))
 		return nil
 	}
 	waiting, err := v.portals.Waiting(v.r.Context(), to.Request)

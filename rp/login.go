@@ -86,6 +86,7 @@ func (v *visit) destination(values url.Values) (attempt.Return, portal.Waiting, 
 	path, _ := parseReturnTo(single(values, "return"))
 	own := portal.Waiting{Door: v.ownDoor}
 	own.Need = v.portals.Needs(path)
+	v.leads = append(v.leads, v.portals.GateOf(path))
 	return attempt.Return{Path: path}, own, nil
 }
 

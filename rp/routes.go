@@ -134,6 +134,7 @@ func (s *Server) router() http.Handler {
 		{"/privacy", get, s.about(page.Privacy{})},
 		{"/cookies", get, s.about(s.cookieList())},
 		{"/accessibility", get, s.about(page.AccessibilityStatement{})},
+		{"/gate", get, s.gate},
 		{"/.well-known/change-password", get, s.changePassword},
 	} {
 		r.Handle(p.path, s.patient(p.handler)).Methods(p.methods...)
@@ -143,6 +144,11 @@ func (s *Server) router() http.Handler {
 	// from another site is answered with a GET of the same parameters.
 	r.Handle("/authorize", s.fromPortal(s.authorize)).Methods(both...)
 	r.Handle("/end-session", s.fromPortal(s.endSession)).Methods(both...)
+
+	// Other hosts behind the gateway, which passes this prefix on: redirects alone, as
+	// pages of ours stand on our own host.
+	r.Handle("/.dilys/start", s.machine(s.gateStart)).Methods(get...)
+	r.Handle("/.dilys/enter", s.machine(s.gateEnter)).Methods(get...)
 
 	// Machines: protocol answers, no cookies but for the check.
 	r.Handle("/.well-known/openid-configuration", s.machine(s.portals.Discovery)).Methods(get...)

@@ -137,7 +137,7 @@ func (s *Grants) Portals(ctx context.Context, session string) ([]string, error) 
 
 // Sweep is of [grant.Store].
 func (s *Grants) Sweep(ctx context.Context, before time.Time) error {
-	for _, q := range []*query{sweepRequests, sweepPushed, sweepRefreshes, sweepCodes, sweepIDs, sweepParts} {
+	for _, q := range []*query{sweepRequests, sweepPushed, sweepRefreshes, sweepCodes, sweepIDs, sweepParts, sweepGates} {
 		if err := s.db.drain(ctx, q, micros(before)); err != nil {
 			return err
 		}

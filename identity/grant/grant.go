@@ -94,6 +94,17 @@ type Parting struct {
 	Failed bool // it was tried in vain, for the last time
 }
 
+// GateLife is how long a code of the gateway may take from our host to another.
+const GateLife = 60 * time.Second
+
+// Gate is the way of a session to one host behind the gateway that is not ours.
+type Gate struct {
+	Host    string
+	Start   identity.Digest // of what that host's own cookie holds
+	Session string          // handle
+	Created time.Time
+}
+
 // Store remembers requests and codes. Methods join the transaction that ctx
 // carries, but for Spend.
 type Store interface {
@@ -142,6 +153,13 @@ type Store interface {
 	Part(ctx context.Context, id string, at time.Time) error
 	// Partings returns how all portals stand that were told of the session.
 	Partings(ctx context.Context, session string) ([]Parting, error)
+	// OpenGate adds a gate under the digest of its code.
+	OpenGate(ctx context.Context, code identity.Digest, g Gate) error
+	// EnterGate spends the code of that host and start, and gives the gate an id, by
+	// which its session is found from then on ([session.Store.ByGate]). It commits alone.
+	// A code of another host or start, or one that was spent, is [identity.ErrNotFound],
+	// and stays as it is.
+	EnterGate(ctx context.Context, code identity.Digest, host string, start, id identity.Digest) (Gate, error)
 	// Portals returns the ids of the portals that spent a code of that session.
 	Portals(ctx context.Context, session string) ([]string, error)
 	// Sweep forgets requests, codes, and what came of them, created before that time,

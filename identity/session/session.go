@@ -119,6 +119,9 @@ type Store interface {
 	BySecret(ctx context.Context, secret identity.Digest) (State, error)
 	// ByHandle is BySecret for the public handle.
 	ByHandle(ctx context.Context, handle string) (State, error)
+	// ByGate is BySecret for the id by which that host behind the gateway knows the
+	// session, and no other.
+	ByGate(ctx context.Context, id identity.Digest, host string) (State, error)
 	// ByAccount returns the account's sessions of its present epoch that were
 	// not ended, newest first.
 	ByAccount(ctx context.Context, accountID string) ([]State, error)
@@ -186,6 +189,16 @@ func (r *Sessions) Read(ctx context.Context, secret identity.Secret) (Session, e
 		return Session{}, identity.ErrNotFound
 	}
 	s, err := r.store.BySecret(ctx, secret.Digest())
+	return r.judge(s, err)
+}
+
+// AtGate is Read for the id in the cookie of that host behind the gateway, which opens
+// nothing elsewhere.
+func (r *Sessions) AtGate(ctx context.Context, id identity.Secret, host string) (Session, error) {
+	if id == "" {
+		return Session{}, identity.ErrNotFound
+	}
+	s, err := r.store.ByGate(ctx, id.Digest(), host)
 	return r.judge(s, err)
 }
 

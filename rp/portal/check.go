@@ -21,16 +21,17 @@ const LoginAgain = "again"
 // CheckRequest is a gateway's question: may this go on?
 type CheckRequest struct {
 	Cookie        identity.Secret // of the session cookie, or nothing
+	Gate          identity.Secret // of the cookie of a host that is not our own, or nothing
 	Authorization []string        // that header's values; a Bearer token in it decides alone
 	Forwarded     Forwarded
 	Redirect      bool // a browser's window waits: answer with a redirect instead of 401
 }
 
-// ReadCheck reads a gateway's question. cookie is the session cookie's value, and
-// trusted whether the request came from one of the proxies that are believed.
-func ReadCheck(r *http.Request, cookie identity.Secret, trusted bool) CheckRequest {
+// ReadCheck reads a gateway's question. cookie is the session cookie's value, gate that of
+// the cookie of a host that is not our own, and trusted whether the request came from one of the proxies that are believed.
+func ReadCheck(r *http.Request, cookie, gate identity.Secret, trusted bool) CheckRequest {
 	return CheckRequest{
-		Cookie: cookie, Authorization: r.Header["Authorization"], Forwarded: ForwardedRequest(r.Header, trusted),
+		Cookie: cookie, Gate: gate, Authorization: r.Header["Authorization"], Forwarded: ForwardedRequest(r.Header, trusted),
 		Redirect: r.URL.RawQuery != "" && r.URL.Query().Has("redirect") && Navigation(r.Header),
 	}
 }
@@ -41,6 +42,7 @@ type CheckAnswer struct {
 	Subject   string
 	Trust     string
 	Session   string // the handle
+	Token     string // access token for the host; empty: it gets none
 	Ends      time.Time
 	IdleEnds  time.Time
 	Location  string // of 303 and 401: where to log in
@@ -63,6 +65,9 @@ func (a CheckAnswer) SetHeader(h http.Header) {
 	h["Cache-Control"] = noStore
 	if a.Location != "" {
 		h.Set("Location", a.Location)
+	}
+	if a.Token != "" {
+		h.Set("Authorization", "Bearer "+a.Token)
 	}
 	if a.Challenge != "" {
 		h.Set("Www-Authenticate", a.Challenge)
@@ -115,9 +120,14 @@ type Need struct {
 }
 
 // Needs says what a login must bring for a patient who wants that path of the
-// public URL's own host, as its gateway rules ask.
+// public URL's own host, or on to a page of another behind the gateway, as its rules
+// ask.
 func (p *Portals) Needs(path string) Need {
-	h := p.gateway[p.publicHost]
+	host := p.publicHost
+	if passage, ok := p.passageOf(path); ok {
+		host, path = passage.Host, passage.To
+	}
+	h := p.gateway[host]
 	if h == nil || path == "" {
 		return Need{}
 	}
@@ -189,11 +199,17 @@ func (p *Portals) checkPublic(ctx context.Context, r CheckRequest, d demand) (Ch
 func (p *Portals) present(ctx context.Context, r CheckRequest) (session.Session, error) {
 	raw, given := bearerOf(r.Authorization)
 	if !given {
+		if host, other := p.gateHost(r.Forwarded.Host); other {
+			return p.sessions.AtGate(ctx, r.Gate, host)
+		}
 		return p.sessions.Read(ctx, r.Cookie)
 	}
 	audience := p.issuer
 	if p.gateway != nil {
 		audience = p.hostOf(r.Forwarded)
+	}
+	if s, is, err := p.atHost(ctx, raw, audience); is {
+		return s, err
 	}
 	holder, err := p.holding(ctx, raw, audience)
 	return holder.session, err
@@ -222,9 +238,16 @@ func (p *Portals) checkSession(ctx context.Context, r CheckRequest, d demand, s 
 	if d.activity() {
 		s, err = p.sessions.Renew(ctx, s)
 	}
-	return CheckAnswer{
+	answer := CheckAnswer{
 		Status: http.StatusOK, Subject: s.SubjectFor(host), Trust: s.Trust.String(), Session: s.Handle, Ends: s.Ends(), IdleEnds: s.IdleEnds(),
-	}, err
+	}
+	if h := p.gateway[host]; h != nil && h.token {
+		var signing error
+		if answer.Token, signing = p.tokenFor(host, s); signing != nil {
+			return CheckAnswer{Status: http.StatusServiceUnavailable, Cause: "token-unsigned"}, signing
+		}
+	}
+	return answer, err
 }
 
 // insufficient asks for a stronger or fresher login (RFC 9470 §3), or refuses
@@ -263,19 +286,23 @@ func (p *Portals) toLogin(r CheckRequest, challenge string, flags ...string) Che
 	if to := p.returnTo(r.Forwarded); to != "" {
 		values.Set("return", to)
 	}
-	a := CheckAnswer{
-		Status: http.StatusUnauthorized, Location: WithQuery(p.issuer+"/login", values), Challenge: challenge, Cause: "login-needed",
+	location := WithQuery(p.issuer+"/login", values)
+	if _, other := p.gateHost(r.Forwarded.Host); other {
+		location = p.startAt(r.Forwarded)
 	}
+	a := CheckAnswer{Status: http.StatusUnauthorized, Location: location, Challenge: challenge, Cause: "login-needed"}
 	if r.Redirect {
 		a.Status, a.Challenge = http.StatusSeeOther, ""
 	}
 	return a
 }
 
+// maxReturn bounds a page to be back on, in bytes.
+const maxReturn = 2048
+
 // returnTo is the page to be back on, where it is one of our own host and can be
 // asked for again.
 func (p *Portals) returnTo(f Forwarded) string {
-	const maxReturn = 2048
 	again := f.Method == "" || f.Method == http.MethodGet || f.Method == http.MethodHead
 	if f.Fault != "" || !again || p.hostOf(f) != p.publicHost || !strings.HasPrefix(f.Target, "/") || len(f.Target) > maxReturn {
 		return ""

@@ -45,7 +45,7 @@ func (w *world) check(h http.Header, cookie identity.Secret, trusted bool) (Chec
 	}
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	r.Header = h
-	a, err := w.Check(context.Background(), ReadCheck(r, cookie, trusted))
+	a, err := w.Check(context.Background(), ReadCheck(r, cookie, "", trusted))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -281,14 +281,14 @@ func TestA6BadCookiesAndNoStore(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/check", nil)
 	r.Header = forwarded("GET", "/letters")
 	w.mem.down.Store(true)
-	a, err := w.Check(context.Background(), ReadCheck(r, cookie, true))
+	a, err := w.Check(context.Background(), ReadCheck(r, cookie, "", true))
 	h := http.Header{}
 	a.SetHeader(h)
 	if err == nil || a.Status != http.StatusServiceUnavailable || h.Get("Dilys-Subject") != "" || len(h["Dilys-Subject"]) != 1 {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	r.Header = forwarded("GET", "/front/")
-	if a, _ := w.Check(context.Background(), ReadCheck(r, cookie, true)); a.Status != http.StatusOK {
+	if a, _ := w.Check(context.Background(), ReadCheck(r, cookie, "", true)); a.Status != http.StatusOK {
 		t.Errorf("a public page without a store: got %d", a.Status)
 	}
 }
@@ -543,7 +543,7 @@ func BenchmarkCheck(b *testing.B) {
 	out := http.Header{}
 	b.ReportAllocs()
 	for b.Loop() {
-		a, err := w.Check(context.Background(), ReadCheck(r, cookie, true))
+		a, err := w.Check(context.Background(), ReadCheck(r, cookie, "", true))
 		if err != nil || a.Status != 200 {
 			b.Fatal(a, err)
 		}

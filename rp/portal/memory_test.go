@@ -37,6 +37,7 @@ type memory struct {
 	spentIDs  map[identity.Digest]bool
 	joined    map[string]joined
 	messages  []outbox.Message
+	gates     map[identity.Digest]gate // by code
 	codes     map[identity.Digest]spendable
 	revoked   map[string]bool
 	sessions  map[identity.Digest]session.Session
@@ -48,6 +49,12 @@ type memory struct {
 type spendable struct {
 	grant.Code
 	spent bool
+}
+
+// gate is a way to a host; id is zero until it is entered.
+type gate struct {
+	grant.Gate
+	id identity.Digest
 }
 
 // joined is a session that a portal knows.
@@ -68,7 +75,7 @@ var errDown = errors.New("the store is down")
 
 func newMemory() *memory {
 	return &memory{
-		joined: map[string]joined{}, pushed: map[identity.Digest]grant.Pushed{}, refreshes: map[identity.Digest]refresh{}, spentIDs: map[identity.Digest]bool{},
+		gates: map[identity.Digest]gate{}, joined: map[string]joined{}, pushed: map[identity.Digest]grant.Pushed{}, refreshes: map[identity.Digest]refresh{}, spentIDs: map[identity.Digest]bool{},
 		requests: map[string]grant.Request{}, codes: map[identity.Digest]spendable{}, revoked: map[string]bool{},
 		sessions: map[identity.Digest]session.Session{}, accounts: map[string]account.Account{},
 	}
@@ -263,6 +270,32 @@ func (m grants) Rejoin(_ context.Context, id string, due time.Time) error {
 
 func (m grants) Part(_ context.Context, id string, _ time.Time) error {
 	return m.do(func() error { j := m.joined[id]; j.parted = true; m.joined[id] = j; return nil })
+}
+
+func (m grants) OpenGate(_ context.Context, code identity.Digest, g grant.Gate) error {
+	return m.do(func() error { m.gates[code] = gate{Gate: g}; return nil })
+}
+
+func (m grants) EnterGate(_ context.Context, code identity.Digest, host string, start, id identity.Digest) (g grant.Gate, err error) {
+	err = m.do(func() error {
+		kept, found := m.gates[code]
+		if !found || kept.Host != host || kept.Start != start || !kept.id.IsZero() {
+			return identity.ErrNotFound
+		}
+		kept.id = id
+		m.gates[code], g = kept, kept.Gate
+		return nil
+	})
+	return g, err
+}
+
+func (m sessions) ByGate(ctx context.Context, id identity.Digest, host string) (session.State, error) {
+	for _, g := range m.gates {
+		if g.id == id && g.Host == host && !id.IsZero() {
+			return m.ByHandle(ctx, g.Session)
+		}
+	}
+	return session.State{}, identity.ErrNotFound
 }
 
 func (m grants) Partings(context.Context, string) ([]grant.Parting, error) { return nil, nil }

@@ -142,6 +142,7 @@ type Portals struct {
 	minimumAge int
 	publicHost string
 	showings   showings
+	hostTokens hostTokens
 
 	subjectKey identity.Secret
 

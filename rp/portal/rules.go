@@ -18,6 +18,7 @@ type Gateway struct{ Hosts []Host }
 type Host struct {
 	Host       string // as browsers name it, with a port that is not the scheme's own
 	MinimumAge int    // in years; 0: not asked
+	Token      bool   // a check's 200 carries an access token for it
 	Rules      []Rule
 }
 
@@ -37,6 +38,7 @@ type Rule struct {
 // host is a [Host] ready to judge by.
 type host struct {
 	minimumAge int
+	token      bool
 	rules      []rule   // the longest path first
 	methods    []string // that any rule names
 }
@@ -58,7 +60,7 @@ func (g *Gateway) compile() (map[string]*host, error) {
 		if name == "" || hosts[name] != nil {
 			return nil, fmt.Errorf("gateway host: wanted a name of its own, got %q", h.Host)
 		}
-		compiled := &host{minimumAge: h.MinimumAge}
+		compiled := &host{minimumAge: h.MinimumAge, token: h.Token}
 		for _, r := range h.Rules {
 			if err := compiled.add(r); err != nil {
 				return nil, fmt.Errorf("gateway host %s: %w", name, err)

@@ -54,11 +54,11 @@ func TestAHostIsToldNothingWithoutARecord(t *testing.T) {
 	w.ledger = audit.NewLedger(deafLedger{w.mem}, w.mem, w.now)
 	r := httptest.NewRequest("GET", "/check", nil)
 	r.Header = forwarded("GET", "/letters/1")
-	if a, err := w.Check(t.Context(), ReadCheck(r, cookie, true)); a.Status != 503 || err == nil || a.Subject != "" {
+	if a, err := w.Check(t.Context(), ReadCheck(r, cookie, "", true)); a.Status != 503 || err == nil || a.Subject != "" {
 		t.Errorf("wanted 503 and nothing told, got %d", a.Status)
 	}
 	w.ledger = heard
-	if a, err := w.Check(t.Context(), ReadCheck(r, cookie, true)); a.Status != 200 || err != nil {
+	if a, err := w.Check(t.Context(), ReadCheck(r, cookie, "", true)); a.Status != 200 || err != nil {
 		t.Errorf("wanted it told once it can be recorded, got %d, %v", a.Status, err)
 	}
 }

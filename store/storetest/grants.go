@@ -192,6 +192,44 @@ var grantRules = []rule{
 			k.ok(k.Grants.Part(k.ctx, j.ID, epoch))
 		}
 	}},
+	{"a gate is entered once, by its host and start, and leads to its session there alone", func(k *kit) {
+		a := k.someone()
+		_, s := k.open(a)
+		code, start, id := identity.NewToken().Digest(), identity.NewToken().Digest(), identity.NewToken().Digest()
+		want := grant.Gate{Host: "letters.example.org", Start: start, Session: s.Handle, Created: epoch}
+		k.ok(k.Grants.OpenGate(k.ctx, code, want))
+		k.is(k.Grants.OpenGate(k.ctx, code, want), identity.ErrConflict)
+		for _, other := range []struct {
+			code, start identity.Digest
+			host        string
+		}{{code, start, "results.example.org"}, {code, id, want.Host}, {start, start, want.Host}} {
+			_, err := k.Grants.EnterGate(k.ctx, other.code, other.host, other.start, id)
+			k.is(err, identity.ErrNotFound)
+		}
+		got, err := k.Grants.EnterGate(k.ctx, code, want.Host, start, id)
+		k.ok(err)
+		k.same(got, want)
+		_, err = k.Grants.EnterGate(k.ctx, code, want.Host, start, identity.NewToken().Digest())
+		k.is(err, identity.ErrNotFound)
+		found, err := k.Sessions.ByGate(k.ctx, id, want.Host)
+		k.ok(err)
+		k.same(found.Handle, s.Handle)
+		for _, other := range []struct {
+			id   identity.Digest
+			host string
+		}{{id, "results.example.org"}, {code, want.Host}, {identity.Digest{}, want.Host}} {
+			_, err := k.Sessions.ByGate(k.ctx, other.id, other.host)
+			k.is(err, identity.ErrNotFound)
+		}
+	}},
+	{"race: a gate is entered once", func(k *kit) {
+		code, start := identity.NewToken().Digest(), identity.NewToken().Digest()
+		k.ok(k.Grants.OpenGate(k.ctx, code, grant.Gate{Host: "letters.example.org", Start: start, Created: epoch}))
+		k.oneWon(race(parallel, func(int) error {
+			_, err := k.Grants.EnterGate(k.ctx, code, "letters.example.org", start, identity.NewToken().Digest())
+			return err
+		}), identity.ErrNotFound)
+	}},
 	{"race: an id counts once", func(k *kit) {
 		id := identity.NewToken().Digest()
 		k.oneWon(race(parallel, func(int) error { return k.Grants.SpendID(k.ctx, id, epoch) }), identity.ErrSpent)

@@ -202,7 +202,7 @@ func (c *Config) gateway() *portal.Gateway {
 	}
 	g := new(portal.Gateway)
 	for _, h := range c.Gateway.Hosts {
-		host := portal.Host{Host: h.Host, MinimumAge: h.MinimumAge}
+		host := portal.Host{Host: h.Host, MinimumAge: h.MinimumAge, Token: h.Token}
 		for _, r := range h.Rules {
 			host.Rules = append(host.Rules, portal.Rule{
 				Path: r.Path, Methods: r.Methods, Public: r.Public, Trust: r.Trust, MaxAge: r.MaxAge, HasMaxAge: r.MaxAge > 0,

@@ -218,6 +218,7 @@ type Gateway struct{ Hosts []Host }
 type Host struct {
 	Host       string // lower case, with a port that is not the scheme's own
 	MinimumAge int    // in years; 0: not asked
+	Token      bool   // a check's 200 carries an access token for it
 	Rules      []Rule
 }
 

@@ -150,8 +150,7 @@ func (r *reading) gateway(v value, publicURL string) *Gateway {
 	var names []string
 	for _, item := range m.at("hosts").required().items("a host") {
 		host := item.mapping()
-		h := Host{Host: r.ownHost(host.at("host"), publicURL, names), MinimumAge: host.minimumAge()}
-		host.later("token", "gives no tokens at a check", "false")
+		h := Host{Host: r.host(host.at("host"), publicURL, names), MinimumAge: host.minimumAge(), Token: host.at("token").or("false").flag()}
 		h.Rules = r.rules(host.at("rules").required())
 		host.close()
 		g.Hosts, names = append(g.Hosts, h), append(names, h.Host)
@@ -159,18 +158,19 @@ func (r *reading) gateway(v value, publicURL string) *Gateway {
 	return g
 }
 
-// ownHost reads a host of the gateway: that of public_url, the only one whose
-// requests carry our cookie.
-func (r *reading) ownHost(v value, publicURL string, taken []string) string {
-	own := ""
-	if u, err := url.Parse(publicURL); err == nil {
-		own = u.Host
-	}
+// host reads a host of the gateway, as browsers name it: with a port only where that is
+// not the scheme's own.
+func (r *reading) host(v value, publicURL string, taken []string) string {
 	return read(v.required(), "a host", func(text string) (string, string) {
 		text = strings.ToLower(text)
+		u, err := url.Parse("https://" + text)
 		switch {
-		case own != "" && text != own:
-			return "", "the host of public_url (" + own + "): this version checks no other host"
+		case err != nil || u.Host != text || !goodPort(u) || !plainASCII(text) || strings.Contains(text, "*"):
+			return "", "a host such as letters.example.nhs.uk, without scheme, path and *"
+		case u.Port() == "443" && strings.HasPrefix(publicURL, "https:"):
+			return "", "a host without https' own port"
+		case r.plainHTTP && !isLoopback(u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".localhost"):
+			return "", "a loopback host, as insecure_loopback is true"
 		case slices.Contains(taken, text):
 			return "", "each host once"
 		}
