@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -161,8 +162,8 @@ func (g ground) write(name, text string, f flags) error {
 	}
 	var b strings.Builder
 	err = t.Execute(&b, map[string]string{
-		"Dilys": g.at.dilys(), "Listen": fmt.Sprintf("127.0.0.1:%d", g.at.port), "Operations": fmt.Sprintf("127.0.0.1:%d", g.at.port+10),
-		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal, "PortalHome": homeOf(f.Portal),
+		"Dilys": g.at.dilys(), "Port": strconv.Itoa(g.at.port), "Listen": fmt.Sprintf("127.0.0.1:%d", g.at.port), "Operations": fmt.Sprintf("127.0.0.1:%d", g.at.port+10),
+		"Issuer": g.issuer(f), "Simulator": g.at.simulator(), "Example": g.at.examplePortal(), "Dir": g.dir, "Portal": f.Portal, "PortalHome": homeOf(f.Portal), "Gateway": f.Gateway, "PortalLogout": f.PortalLogout,
 		"Notify": g.at.notify(), "EmailTemplate": emailTemplate, "SMSTemplate": smsTemplate,
 	})
 	if err != nil {

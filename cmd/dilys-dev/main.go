@@ -22,6 +22,8 @@ type flags struct {
 	Config           string `help:"A configuration file of your own, instead of the one that is made in --data." placeholder:"FILE" type:"existingfile"`
 	Data             string `help:"Where configuration, keys and database are kept." default:".dilys-dev" type:"path"`
 	Portal           string `help:"A redirect URI of a client of yours: it is registered, and what it needs is printed." placeholder:"REDIRECT_URI"`
+	PortalLogout     string `help:"Where that client takes back-channel logout tokens." placeholder:"URI"`
+	Gateway          string `help:"A host behind a gateway of yours, as browsers name it: it is checked, with rules for /leaflets/ and /results/." placeholder:"HOST[:PORT]"`
 	SimulatorIssuer  string `help:"The issuer that the NHS login simulator calls itself." placeholder:"URL"`
 	SimulatorClients string `help:"More clients of the simulator: YAML, [{client_id, key: FILE, redirect_uris, scopes, refresh: true}]." placeholder:"FILE" type:"existingfile"`
 	Port             int    `help:"Dilys' port; the workbench, the simulator and the example portal take the next ones." default:"8080"`

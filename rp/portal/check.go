@@ -42,7 +42,8 @@ type CheckAnswer struct {
 	Subject   string
 	Trust     string
 	Session   string // the handle
-	Token     string // access token for the host; empty: it gets none
+	Token     string // access token for the host; empty: it gets none now
+	Tokens    bool   // the host gets tokens: the header is told where there is none, too
 	Ends      time.Time
 	IdleEnds  time.Time
 	Location  string // of 303 and 401: where to log in
@@ -66,8 +67,11 @@ func (a CheckAnswer) SetHeader(h http.Header) {
 	if a.Location != "" {
 		h.Set("Location", a.Location)
 	}
-	if a.Token != "" {
+	switch {
+	case a.Token != "":
 		h.Set("Authorization", "Bearer "+a.Token)
+	case a.Tokens: // a gateway copies it over what the client wrote there
+		h["Authorization"] = []string{""}
 	}
 	if a.Challenge != "" {
 		h.Set("Www-Authenticate", a.Challenge)
@@ -89,6 +93,14 @@ func epoch(t time.Time) string {
 // even with an error, which is for the log: with 503 it is why nothing could be
 // known, with 200 why the session could not be renewed.
 func (p *Portals) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error) {
+	answer, err := p.check(ctx, r)
+	if h := p.gateway[p.hostOf(r.Forwarded)]; h != nil {
+		answer.Tokens = h.token
+	}
+	return answer, err
+}
+
+func (p *Portals) check(ctx context.Context, r CheckRequest) (CheckAnswer, error) {
 	d, cause := p.demand(r.Forwarded)
 	if cause != "" {
 		return CheckAnswer{Status: http.StatusForbidden, Cause: cause}, nil
