@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -50,7 +51,7 @@ func (serveCommand) Run(ctx context.Context, con console, c *cli) error {
 	}
 	log.Info("dilys is ready", "version", version(), "public_url", config.PublicURL,
 		"listen", listeners.Public.Addr().String(), "operations", listeners.Operations.Addr().String())
-	go onHangup(ctx, func() { c.tryConfig(log) })
+	go onHangup(ctx, func() { c.reload(ctx, s, log) })
 	return s.Run(ctx, listeners)
 }
 
@@ -69,14 +70,19 @@ func onHangup(ctx context.Context, fn func()) {
 	}
 }
 
-// tryConfig says whether the file could be started with. What runs keeps the one it
-// was started with.
-func (c *cli) tryConfig(log *slog.Logger) {
-	if _, err := service.Load(c.Config, time.Now()); err != nil {
-		log.Error("the configuration has faults, and was not taken up", "faults", err.Error(), "runbook", "R1")
+// reload takes the file up anew, or says why what runs keeps the one before.
+func (c *cli) reload(ctx context.Context, s *service.Service, log *slog.Logger) {
+	config, err := service.Load(c.Config, time.Now())
+	if err != nil {
+		s.NotReloaded(errors.New("the file has faults; dilys config check names them"))
+		log.Error("the configuration has faults, and was not taken up", "faults", err.Error(), "runbook", "R15")
 		return
 	}
-	log.Info("the configuration is good; a restart takes it up")
+	if err := s.Reload(ctx, config); err != nil {
+		log.Error("the configuration was not taken up", "error", err.Error(), "runbook", "R15")
+		return
+	}
+	log.Info("the configuration was taken up")
 }
 
 // collectAt is when garbage is collected, in percent over what lives. Little lives,

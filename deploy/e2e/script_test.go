@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"text/template"
 
@@ -38,7 +39,7 @@ func TestCommands(t *testing.T) {
 		Files: scripts, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error { return g.lay(e, w) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "ready": ready, "get": get, "patient": patient, "capture": capture, "without": without, "until": until,
+			"exits": exits, "ready": ready, "get": get, "patient": patient, "capture": capture, "without": without, "until": until, "hangup": hangup, "shows": shows,
 		},
 	})
 }
@@ -179,6 +180,29 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if !await(func() bool { return ts.Exec(args[1], args[2:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) }) {
 		ts.Fatalf("standard output: wanted %s", args[0])
+	}
+}
+
+// hangup sends SIGHUP to what runs in the background.
+func hangup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// shows is `shows PATTERN URL`: waits until the answer matches.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	if !await(func() bool {
+		answer, err := http.Get(args[1])
+		if err != nil {
+			return false
+		}
+		body, err := io.ReadAll(answer.Body)
+		return errors.Join(err, answer.Body.Close()) == nil && pattern.Match(body)
+	}) {
+		ts.Fatalf("%s: wanted %s", args[1], args[0])
 	}
 }
 

@@ -66,6 +66,7 @@ func (s *Service) Status() Status {
 			s.health.dependency("signing keys", "nothing yet; tokens fail when the present key ends", "R8"),
 			s.health.dependency("audit", "nothing; events wait to be sealed", "R7"),
 			s.health.dependency("journal", "nothing; events wait outside the database", "R7"),
+			s.health.dependency(configurationPart, "nothing; the one before is in force", "R15"),
 		},
 	}
 	for i, p := range s.Providers {

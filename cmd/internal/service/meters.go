@@ -21,6 +21,7 @@ type meters struct {
 	ready    prometheus.Gauge
 	messages *prometheus.CounterVec
 	frozen   prometheus.Gauge
+	reloads  *prometheus.CounterVec
 }
 
 func newMeters() *meters {
@@ -43,7 +44,10 @@ func newMeters() *meters {
 	m.frozen = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "dilys_frozen_records", Help: "Accounts that speak for no record until people have looked.",
 	})
-	m.registry.MustRegister(m.frozen, m.requests, m.up, m.ready, m.messages, collectors.NewGoCollector(),
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dilys_reloads_total", Help: "Configurations that a running service was given, by what became of them: ok or refused.",
+	}, []string{"result"})
+	m.registry.MustRegister(m.reloads, m.frozen, m.requests, m.up, m.ready, m.messages, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -58,6 +62,15 @@ func (m *meters) told(h outbox.Happening) {
 	m.messages.WithLabelValues(string(h.What), string(h.By), string(h.Kind)).Inc()
 }
 
+// reloaded counts a configuration that was taken up, or not.
+func (m *meters) reloaded(fault error) {
+	result := "ok"
+	if fault != nil {
+		result = "refused"
+	}
+	m.reloads.WithLabelValues(result).Inc()
+}
+
 // handler serves the metrics, with the status as it is at the asking.
 func (m *meters) handler(status func() Status) http.Handler {
 	served := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
@@ -65,6 +78,7 @@ func (m *meters) handler(status func() Status) http.Handler {
 		s := status()
 		m.ready.Set(truth(s.Ready))
 		m.frozen.Set(float64(s.FrozenRecords))
+		m.up.Reset() // a provider may have left with a reload
 		for _, d := range s.Dependencies {
 			m.up.WithLabelValues(d.Name).Set(map[State]float64{OK: 1, Slow: 0.5, Down: 0}[d.State])
 		}

@@ -51,10 +51,12 @@ func (s *Service) Listen() (Listeners, error) {
 // Run answers on the listeners until ctx is done, then lets what is under way
 // finish, and closes the database.
 func (s *Service) Run(ctx context.Context, l Listeners) error {
+	front := s.Front.HTTPServer()
+	front.Handler = s.line
 	servers := []struct {
 		server   *http.Server
 		listener net.Listener
-	}{{s.Front.HTTPServer(), l.Public}, {s.operationsServer(), l.Operations}}
+	}{{front, l.Public}, {s.operationsServer(), l.Operations}}
 	failed := make(chan error, len(servers))
 	for _, one := range servers {
 		if one.listener == nil {
@@ -69,7 +71,7 @@ func (s *Service) Run(ctx context.Context, l Listeners) error {
 	chores, stop := context.WithCancel(ctx)
 	var busy sync.WaitGroup
 	s.chores(chores, &busy)
-	busy.Go(func() { s.Outbox.Run(chores, outboxEvery) })
+	busy.Go(func() { s.deliver(chores) })
 
 	var err error
 	select {
@@ -90,26 +92,26 @@ func (s *Service) Run(ctx context.Context, l Listeners) error {
 func (s *Service) chores(ctx context.Context, busy *sync.WaitGroup) {
 	for _, c := range []struct {
 		every time.Duration
-		do    func(context.Context)
+		do    func(*Service, context.Context)
 	}{
-		{sealEvery, s.seal},
-		{refreshEvery, s.refreshKeys},
-		{sweepEvery, s.sweep},
-		{fadeEvery, s.fade},
-		{changeEvery, s.changeContacts},
-		{rekeyEvery, s.rekey},
-		{watchEvery, s.watch},
-		{fadeEvery, s.countFrozen},
-		{fadeEvery, s.readIndex},
-		{fadeEvery, s.closeDue},
-		{watchEvery, s.refreshProviders},
-		{partEvery, s.part},
+		{sealEvery, (*Service).seal},
+		{refreshEvery, (*Service).refreshKeys},
+		{sweepEvery, (*Service).sweep},
+		{fadeEvery, (*Service).fade},
+		{changeEvery, (*Service).changeContacts},
+		{rekeyEvery, (*Service).rekey},
+		{watchEvery, (*Service).watch},
+		{fadeEvery, (*Service).countFrozen},
+		{fadeEvery, (*Service).readIndex},
+		{fadeEvery, (*Service).closeDue},
+		{watchEvery, (*Service).refreshProviders},
+		{partEvery, (*Service).part},
 	} {
 		busy.Go(func() {
 			tick := time.NewTicker(c.every)
 			defer tick.Stop()
 			for {
-				c.do(ctx)
+				c.do(s.current(), ctx)
 				select {
 				case <-ctx.Done():
 					return
@@ -242,14 +244,14 @@ func (s *Service) operationsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		status := s.Status()
+		status := s.current().Status()
 		if !status.Ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		writeJSON(w, status)
 	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Status()) })
-	mux.Handle("GET /metrics", s.meters.handler(s.Status))
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.current().Status()) })
+	mux.Handle("GET /metrics", s.meters.handler(func() Status { return s.current().Status() }))
 	const headerTime = 5 * time.Second
 	return &http.Server{Handler: mux, ReadHeaderTimeout: headerTime}
 }

@@ -96,6 +96,7 @@ type Service struct {
 	options Options
 	meters  *meters
 	health  *health
+	line    *line
 }
 
 // New builds the rooms in floor order. A provider that is down does not stop it.
@@ -105,6 +106,8 @@ func New(ctx context.Context, c *Config, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{Records: records, options: o, meters: newMeters(), health: newHealth(o.Now())}
+	s.line = newLine(s)
+	s.health.set(configurationPart, nil, o.Now())
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -113,12 +116,7 @@ func New(ctx context.Context, c *Config, o Options) (*Service, error) {
 
 // Close lets go of everything that the service holds.
 func (s *Service) Close() error {
-	for _, p := range s.Providers {
-		p.Close()
-	}
-	if s.pds != nil {
-		s.pds.Close()
-	}
+	s.current().letGo()
 	if s.hashers != nil {
 		s.hashers.Close()
 	}

@@ -25,7 +25,9 @@ import (
 // own builds what serves patients whom no provider serves. It is built where nobody
 // can sign up too: a patient who did before still has an account.
 func (s *Service) own() (attempt.Own, error) {
-	s.hashers = hashing.New(hashing.Options{})
+	if s.hashers == nil { // a reload goes on with those it finds
+		s.hashers = hashing.New(hashing.Options{})
+	}
 	keys := s.keys
 	own := attempt.Own{
 		Passwords: password.New(s.DB.Passwords(), s.hashers, keys, s.options.Now),
