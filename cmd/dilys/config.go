@@ -25,13 +25,18 @@ func (configCheck) Run(con console, c *cli) error {
 	return err
 }
 
-type configExplain struct{}
+type configExplain struct {
+	Portal string `help:"What this portal would get for each kind of patient, and why it would be refused." placeholder:"ID"`
+}
 
-// Run shows the resolved values.
-func (configExplain) Run(con console, c *cli) error {
+// Run shows the resolved values, or what a portal would get.
+func (e configExplain) Run(con console, c *cli) error {
 	config, err := c.load(con)
 	if err != nil {
 		return err
+	}
+	if e.Portal != "" {
+		return config.ExplainPortal(con.out, e.Portal, time.Now())
 	}
 	return config.Explain(con.out)
 }

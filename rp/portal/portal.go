@@ -61,9 +61,9 @@ func (p *Portal) redirectsTo(uri string) bool { return slices.Contains(p.Redirec
 // pkceRequired reports whether a code_challenge must come.
 func (p *Portal) pkceRequired() bool { return p.public() || !p.PKCEOptional }
 
-// at returns the portal as it is at that instant: once its approval of a lower
+// At returns the portal as it is at that instant: once its approval of a lower
 // proof is over, the same credentials are asked for at P9.
-func (p *Portal) at(now time.Time) *Portal {
+func (p *Portal) At(now time.Time) *Portal {
 	if p == nil || !lapsed(p.LowerUntil, now) {
 		return p
 	}
@@ -87,6 +87,24 @@ func atP9(vectors []identity.Trust) []identity.Trust {
 // door is what the portal admits, for a login that it waits for.
 func (p *Portal) door() attempt.Door {
 	return attempt.Door{MinimumAge: p.MinimumAge, Floor: lowest(p.Trust)}
+}
+
+// AdmitsUnknownAge reports whether a patient without a proved birth date passes, though
+// an age is asked.
+func (p *Portal) AdmitsUnknownAge() bool {
+	return identity.OldEnough(identity.AgeUnknown, p.MinimumAge, lowest(p.Trust))
+}
+
+// Userinfo names the claims that its scopes allow at userinfo for a session of that
+// level, whatever of them is known of a patient.
+func (p *Portal) Userinfo(level identity.Proofing) []string {
+	claims := []string{"sub"}
+	for _, scope := range p.Scopes {
+		if scope != "nhs_number" || level >= numberFrom {
+			claims = append(claims, scopeClaims[scope]...)
+		}
+	}
+	return claims
 }
 
 // lowest returns the lowest level of proofing among the vectors. It decides what
@@ -247,7 +265,7 @@ func (p *Portals) NameOf(id string) map[string]string {
 }
 
 // portal returns the portal of that id as it is now, or nil.
-func (p *Portals) portal(id string) *Portal { return p.portals[id].at(p.now()) }
+func (p *Portals) portal(id string) *Portal { return p.portals[id].At(p.now()) }
 
 // Waiting is what the login pages may know of the portal that waits for a login.
 type Waiting struct {

@@ -454,6 +454,21 @@ func TestUserinfoByScope(t *testing.T) {
 	}
 }
 
+// What operators are told of userinfo is what it tells.
+func TestUserinfoIsExplainedAsItIs(t *testing.T) {
+	w := newWorld(t)
+	w.patient("mair", "1980-02-29")
+	_, s := w.login("mair", "P9.Cp.Cd")
+	told := body(t, w.askUserinfo(w.redeemed(w.code(s))["access_token"].(string)))
+	explained := w.portal(health).Userinfo(identity.P9)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(told)), slices.Sorted(slices.Values(explained))); diff != "" {
+		t.Errorf("(-told +explained): %s", diff)
+	}
+	if slices.Contains(w.portal(health).Userinfo(identity.P0), "nhs_number") {
+		t.Error("at P0 no NHS number is told")
+	}
+}
+
 func TestUserinfoTakesATokenOnce(t *testing.T) {
 	w := newWorld(t)
 	w.patient("mair", "1980-02-29")

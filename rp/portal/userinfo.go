@@ -127,6 +127,18 @@ type claims struct {
 	Proofing      string `json:"identity_proofing_level,omitempty"`
 }
 
+// numberFrom is the level of a session from which its NHS number is told: below it nobody
+// has matched the number to the person.
+const numberFrom = identity.P5
+
+// scopeClaims are what each scope allows (OpenID Connect Core §5.4).
+var scopeClaims = map[string][]string{
+	"profile":    {"name", "given_name", "family_name", "birthdate", "locale"},
+	"email":      {"email", "email_verified"},
+	"phone":      {"phone_number", "phone_number_verified"},
+	"nhs_number": {"nhs_number", "identity_proofing_level"},
+}
+
 // userinfo chooses the claims that the token's scopes allow.
 func userinfo(h holder, acc account.Account) claims {
 	scopes, d := strings.Fields(h.claims.Scope), acc.Details()
@@ -142,8 +154,7 @@ func userinfo(h holder, acc account.Account) claims {
 	if slices.Contains(scopes, "phone") && !d.Phone.IsZero() {
 		c.Phone, c.PhoneVerified = d.Phone.Reveal(), &d.PhoneVerified
 	}
-	// Below P5 nobody has matched the number to the person of this session.
-	if slices.Contains(scopes, "nhs_number") && h.session.Trust.P >= identity.P5 {
+	if slices.Contains(scopes, "nhs_number") && h.session.Trust.P >= numberFrom {
 		c.NHSNumber, c.Proofing = d.NHSNumber.Reveal(), h.session.Level.String()
 	}
 	return c

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -261,6 +262,30 @@ func TestExamples(t *testing.T) {
 		if faults := judged(t, folder, local); faults != "" {
 			t.Errorf("%s:\n%s", name, faults)
 		}
+	}
+}
+
+// TestExplainPortal compares what a portal team sees of the example of a board in Wales:
+// of a portal that reads records, and of one that takes answers in.
+func TestExplainPortal(t *testing.T) {
+	folder := desk(t)
+	text, err := os.ReadFile("../../../deploy/examples/wales.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(filepath.Join(folder, "dilys.yaml"), []byte(strings.ReplaceAll(string(text), "/run/secrets/", folder+"/")), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, at := range map[string]time.Time{"my-health": today, "questionnaires": today, "questionnaires-later": today.AddDate(80, 0, 0)} {
+		var b strings.Builder
+		if err := c.ExplainPortal(&b, strings.TrimSuffix(id, "-later"), at); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "testdata/config/explain-portal-"+id+".golden", b.String())
+	}
+	if err := c.ExplainPortal(io.Discard, "nobody", today); err == nil {
+		t.Error("wanted an unknown portal refused")
 	}
 }
 
