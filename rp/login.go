@@ -115,12 +115,9 @@ func startAgain(to attempt.Return) string {
 
 // provider returns the provider that the path names.
 func (v *visit) provider() (*Provider, error) {
-	id := mux.Vars(v.r)["provider"]
-	for i := range v.providers {
-		if v.providers[i].Words.ID == id {
-			v.note.provider = id
-			return &v.providers[i], nil
-		}
+	if p := v.Server.provider(mux.Vars(v.r)["provider"]); p != nil {
+		v.note.provider = p.Words.ID
+		return p, nil
 	}
 	return nil, refuse(http.StatusNotFound, page.NotFound, "unknown-provider")
 }

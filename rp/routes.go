@@ -159,6 +159,7 @@ func (s *Server) router() http.Handler {
 	r.Handle("/par", s.machine(s.portals.Push)).Methods(post...)
 	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
 	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
+	r.Handle("/login/{provider}/logged-out", s.machine(s.toldOfLogout)).Methods(post...)
 	r.Handle("/courier/receipts", s.receipts).Methods(post...)
 	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
 	r.HandleFunc("/.well-known/passkey-endpoints", s.passkeyEndpoints).Methods(get...)

@@ -114,6 +114,11 @@ func (s *Attempts) Close(ctx context.Context, a attempt.Attempt) error {
 	return err
 }
 
+// SpendNotice is of [attempt.Store].
+func (s *Attempts) SpendNotice(ctx context.Context, notice identity.Digest, until time.Time) error {
+	return s.db.Grants().SpendID(ctx, notice, until)
+}
+
 // Sweep is of [attempt.Store].
 func (s *Attempts) Sweep(ctx context.Context, before time.Time) error {
 	return s.db.drain(ctx, sweepAttempts, micros(before))

@@ -119,6 +119,9 @@ type Store interface {
 	// [identity.ErrForeign] (browser or provider), [identity.ErrExpired] or
 	// [identity.ErrSpent], judged in that order.
 	Spend(ctx context.Context, state identity.Digest, c Claim, since time.Time) (Attempt, error)
+	// SpendNotice remembers a provider's notice, which counts once until that time; the
+	// second is [identity.ErrSpent]. It commits alone.
+	SpendNotice(ctx context.Context, notice identity.Digest, until time.Time) error
 	// Rebind binds every attempt of the one browser value to the other, but for
 	// those that were refused: the browser got a new one, and its other tabs are
 	// still at their providers.

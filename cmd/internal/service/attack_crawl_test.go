@@ -452,10 +452,14 @@ var crawl = map[string][]sent{
 	},
 	"/.dilys/start": {{http.MethodGet, "/.dilys/start?to=/", nil, true, 404, ""}},
 	"/.dilys/enter": {{http.MethodGet, "/.dilys/enter?code=x&to=/", nil, true, 404, ""}},
-	"/introspect":   {{http.MethodPost, "/introspect", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/introspect", nil, false, 405, ""}},
-	"/revoke":       {{http.MethodPost, "/revoke", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/revoke", nil, false, 405, ""}},
-	"/par":          {{http.MethodPost, "/par", authorizationValues(), true, 401, ""}, {http.MethodGet, "/par", nil, false, 405, ""}},
-	"/userinfo":     {{http.MethodGet, "/userinfo", nil, false, 401, ""}, {http.MethodPost, "/userinfo", url.Values{}, true, 401, ""}},
+	"/login/{provider}/logged-out": {
+		{http.MethodPost, "/login/nhs-login/logged-out", url.Values{"logout_token": {"x"}}, true, 400, ""},
+		{http.MethodPost, "/login/nobody/logged-out", url.Values{"logout_token": {"x"}}, true, 404, ""},
+	},
+	"/introspect": {{http.MethodPost, "/introspect", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/introspect", nil, false, 405, ""}},
+	"/revoke":     {{http.MethodPost, "/revoke", url.Values{"token": {"x"}}, true, 401, ""}, {http.MethodGet, "/revoke", nil, false, 405, ""}},
+	"/par":        {{http.MethodPost, "/par", authorizationValues(), true, 401, ""}, {http.MethodGet, "/par", nil, false, 405, ""}},
+	"/userinfo":   {{http.MethodGet, "/userinfo", nil, false, 401, ""}, {http.MethodPost, "/userinfo", url.Values{}, true, 401, ""}},
 	"/session/active": {
 		{http.MethodPost, "/session/active", url.Values{}, false, 401, ""},
 		{http.MethodPost, "/session/active", url.Values{}, true, 303, ""},
