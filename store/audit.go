@@ -8,12 +8,13 @@ import (
 	"github.com/dilys-id/dilys/identity/audit"
 )
 
-// Audit is [audit.Store] and [audit.ChainStore].
+// Audit is [audit.Store], [audit.ChainStore] and [audit.FeedStore].
 type Audit struct{ db *DB }
 
 var (
 	_ audit.Store      = (*Audit)(nil)
 	_ audit.ChainStore = (*Audit)(nil)
+	_ audit.FeedStore  = (*Audit)(nil)
 )
 
 // Audit returns the store of events and of their chain.
@@ -34,6 +35,9 @@ var (
 
 	headBatch = statement(`SELECT number, sealed_at, count, tag FROM batches ORDER BY number DESC LIMIT 1`)
 	oneBatch  = statement(`SELECT number, sealed_at, count, tag FROM batches WHERE number = $1`)
+	followed  = statement(`SELECT batch FROM feeds WHERE reader = $1`)
+	addFeed   = statement(`INSERT INTO feeds (reader, batch) VALUES ($1, $2) ON CONFLICT DO NOTHING`)
+	follow    = statement(`UPDATE feeds SET batch = $1 WHERE reader = $2 AND batch = $3`)
 	addBatch  = statement(`INSERT INTO batches (number, sealed_at, count, tag) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`)
 )
 
@@ -97,6 +101,20 @@ func (s *Audit) Batch(ctx context.Context, number int64) (audit.Batch, []audit.E
 	}
 	events, err := list(ctx, s.db, eventsOfBatch, scanEvent, number)
 	return b, events, err
+}
+
+// Followed is of [audit.FeedStore].
+func (s *Audit) Followed(ctx context.Context, reader string) (int64, error) {
+	return one(ctx, s.db, followed, number, reader)
+}
+
+// Follow is of [audit.FeedStore].
+func (s *Audit) Follow(ctx context.Context, reader string, last, next int64) error {
+	other := fmt.Errorf("feed %s: wanted it at batch %d: %w", reader, last, identity.ErrConflict)
+	if last < 0 {
+		return s.db.must(ctx, other, addFeed, reader, next)
+	}
+	return s.db.must(ctx, other, follow, next, reader, last)
 }
 
 func scanBatch(r row) (b audit.Batch, err error) {

@@ -185,6 +185,24 @@ func first(mine, theirs map[string]Known) map[string]Known {
 	return all
 }
 
+// Services returns the services that were told who the account is, each with the subject
+// under which it knows it.
+func (r *Accounts) Services(ctx context.Context, id string) (map[string]string, error) {
+	told, err := r.store.Shown(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.store.Known(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, k := range slices.Concat(told, known) { // what a merge brought counts
+		all[k.Service] = k.Subject
+	}
+	return all, nil
+}
+
 // Subjects returns under which subject each service knows the account that knows it by
 // another than its id; nil where none does.
 func (r *Accounts) Subjects(ctx context.Context, a Account) (map[string]string, error) {

@@ -54,7 +54,8 @@ const (
 
 // The kinds for portals. They have no words.
 const (
-	SessionOver Kind = "session-over" // sid, sub: a session that the portal knows has ended
+	SessionOver   Kind = "session-over"   // sid, sub: a session that the portal knows has ended
+	SecurityEvent Kind = "security-event" // at, event, sub: something happened to an account that the portal knows
 )
 
 // shape is what a kind of message carries and where it may go.
@@ -108,6 +109,7 @@ var shapes = map[Kind]shape{
 	Recovered:           {nil, either},
 	Locked:              {nil, either},
 	SessionOver:         {[]string{"sid", "sub"}, nil},
+	SecurityEvent:       {[]string{"at", "event", "sub"}, nil},
 }
 
 // guards are the notices that are sent to a patient who wants none, too: whoever made

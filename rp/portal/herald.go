@@ -32,31 +32,41 @@ var _ outbox.Courier = (*Herald)(nil)
 // redirect.
 func NewHerald(p *Portals, client *http.Client) *Herald { return &Herald{p, client} }
 
-// Send tells the portal that a session has ended (OpenID Connect Back-Channel Logout 1.0
-// §2.5). The token is signed now, for it is good for two minutes.
+// Send tells the portal what the notice says: that a session has ended (OpenID Connect
+// Back-Channel Logout 1.0 §2.5), or what happened to an account (RFC 8935 §2). The token
+// is signed now, for it may have waited for days.
 func (h *Herald) Send(ctx context.Context, m outbox.Message) error {
 	id, _ := m.To.Channel.Portal()
 	portal := h.portals.portals[id]
-	if portal == nil || portal.BackchannelLogoutURI == "" {
-		return outbox.Permanent{Cause: "portal-takes-none"} // it left the configuration
+	switch {
+	case portal == nil: // it left the configuration
+	case m.Kind == outbox.SessionOver && portal.BackchannelLogoutURI != "":
+		raw, err := h.portals.tokens.LogoutToken(portal.Alg, token.LogoutClaims{
+			Subject: m.Params["sub"].Reveal(), SessionID: m.Params["sid"].Reveal(), Audience: portal.ID,
+		})
+		if err != nil {
+			return fmt.Errorf("sign the logout token: %w", err)
+		}
+		return h.post(ctx, portal.BackchannelLogoutURI, "application/x-www-form-urlencoded", url.Values{"logout_token": {raw}}.Encode())
+	case m.Kind == outbox.SecurityEvent && portal.EventsURI != "":
+		raw, err := h.event(portal, m)
+		if err != nil {
+			return fmt.Errorf("sign the security event token: %w", err)
+		}
+		return h.post(ctx, portal.EventsURI, "application/secevent+jwt", raw)
 	}
-	raw, err := h.portals.tokens.LogoutToken(portal.Alg, token.LogoutClaims{
-		Subject: m.Params["sub"].Reveal(), SessionID: m.Params["sid"].Reveal(), Audience: portal.ID,
-	})
-	if err != nil {
-		return fmt.Errorf("sign the logout token: %w", err)
-	}
-	return h.post(ctx, portal.BackchannelLogoutURI, url.Values{"logout_token": {raw}})
+	return outbox.Permanent{Cause: "portal-takes-none"}
 }
 
-// post sends a form. Every success is taken for one: 200 is the standard's, 204 what
-// some frameworks make of it.
-func (h *Herald) post(ctx context.Context, to string, form url.Values) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
+// post hands a token over. Every success is taken for one: 200 and 202 are the
+// standards', 204 what some frameworks make of them.
+func (h *Herald) post(ctx context.Context, to, kind, body string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
 	if err != nil {
 		return outbox.Permanent{Cause: "address"}
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", kind)
+	r.Header.Set("Accept", "application/json")
 	answer, err := h.client.Do(r)
 	if err != nil { // to tell it twice does no harm, so that nobody needs to know
 		return outbox.Temporary{Cause: "no-connection"}

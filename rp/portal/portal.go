@@ -38,6 +38,7 @@ type Portal struct {
 	Secret                 identity.Secret   // client_secret_basic or _post; with neither it nor Keys a public client, which must use PKCE
 	Keys                   *token.KeySet     // private_key_jwt; nil: none
 	Pairwise               bool              // it knows patients by subjects of its own
+	EventsURI              string            // where it takes security event tokens; empty: nowhere
 	BackchannelLogoutURI   string            // where it takes logout tokens; empty: nowhere
 	Scopes                 []string
 	Trust                  []identity.Trust // the floor: one of these must be reached
@@ -139,6 +140,7 @@ type Options struct {
 	Accounts *account.Accounts
 	Ledger   *audit.Ledger
 	Outbox   *outbox.Outbox // notices to portals
+	Feed     *audit.Feed    // what happens to accounts
 	Ring     *token.Ring
 	Now      func() time.Time
 
@@ -169,6 +171,7 @@ type Portals struct {
 	accounts *account.Accounts
 	ledger   *audit.Ledger
 	outbox   *outbox.Outbox
+	feed     *audit.Feed
 	ring     *token.Ring
 	tokens   *token.Issuer
 	verifier *token.Verifier
@@ -188,7 +191,7 @@ func New(o Options) (*Portals, error) {
 	p := &Portals{
 		issuer: o.Issuer, portals: map[string]*Portal{}, audiences: map[string]bool{}, providers: o.Providers,
 		languages: o.Languages, subjectKey: o.SubjectKey, minimumAge: o.MinimumAge, publicHost: strings.ToLower(u.Host),
-		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, outbox: o.Outbox, ring: o.Ring,
+		grants: o.Grants, sessions: o.Sessions, accounts: o.Accounts, ledger: o.Ledger, outbox: o.Outbox, feed: o.Feed, ring: o.Ring,
 		tokens: token.NewIssuer(o.Issuer, o.Ring, o.Now), verifier: token.NewVerifier(o.Issuer, o.Ring, o.Now),
 		now: o.Now, note: o.Note,
 	}
@@ -244,7 +247,11 @@ func (p *Portals) add(one Portal) error {
 // one (OpenID Connect Core §8.1) is the portal's own: two portals can't tell by it that
 // they have the same patient. Both are as long, and neither tells the other.
 func (p *Portals) subject(portal *Portal, s session.Session) string {
-	base := s.SubjectFor(portal.ID)
+	return p.subjectOf(portal, s.SubjectFor(portal.ID))
+}
+
+// subjectOf is subject for what the portal's subject is made of.
+func (p *Portals) subjectOf(portal *Portal, base string) string {
 	if !portal.Pairwise {
 		return base
 	}

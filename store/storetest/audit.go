@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -56,6 +57,39 @@ func batch(number int64, n int) audit.Batch {
 }
 
 var auditRules = []rule{
+	{"a feed's readers go on by themselves, each batch once", func(k *kit) {
+		feed, seen := audit.NewFeed(k.Audit, audit.NewLedger(k.Audit, nil, clock)), map[string]int{}
+		read := func(reader string, fault error) bool {
+			more, err := feed.Next(k.ctx, reader, func(_ context.Context, events []audit.Event) error {
+				if fault == nil {
+					seen[reader] += len(events)
+				}
+				return fault
+			})
+			k.is(err, fault)
+			return more
+		}
+		seal := func() {
+			_, _, err := k.chain().Seal(k.ctx)
+			k.ok(err)
+		}
+		k.append(2)
+		seal()
+		k.same(read("one", nil), false) // what was before is not its business
+		k.append(3)
+		seal()
+		k.same(read("two", nil), false)
+		k.same(read("one", errOfAct), false) // it comes again
+		k.same(read("one", nil), true)
+		k.same(read("one", nil), false)
+		k.append(1)
+		seal()
+		k.same(read("one", nil), true)
+		k.same(read("two", nil), true)
+		k.same(seen, map[string]int{"one": 4, "two": 1})
+		k.is(k.Audit.Follow(k.ctx, "one", 1, 2), identity.ErrConflict)
+		k.is(k.Audit.Follow(k.ctx, "one", -1, 2), identity.ErrConflict)
+	}},
 	{"events are read back whole, oldest first, within the limit", func(k *kit) {
 		later, sooner := full(epoch.Add(time.Second)), full(epoch)
 		bare := audit.Event{ID: identity.NewID(), At: epoch.Add(time.Minute)}

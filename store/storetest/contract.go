@@ -31,6 +31,7 @@ type Stores struct {
 	Audit interface {
 		audit.Store
 		audit.ChainStore
+		audit.FeedStore
 		FindByReference(ctx context.Context, reference string) ([]audit.Event, error)
 		EventsOf(ctx context.Context, accountID string, limit int) ([]audit.Event, error)
 	}

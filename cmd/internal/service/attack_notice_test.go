@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dilys-id/dilys/cmd/internal/service"
 	"github.com/dilys-id/dilys/identity/account"
+	"github.com/dilys-id/dilys/identity/audit"
 	"github.com/dilys-id/dilys/identity/token"
 )
 
@@ -31,11 +33,18 @@ func newListener(t *testing.T) *listener {
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+		said := r.PostFormValue("logout_token")
+		if r.Header.Get("Content-Type") == "application/secevent+jwt" {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			said = string(body)
+		} else if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 			t.Errorf("wanted a form, got %s %s", r.Method, r.Header.Get("Content-Type"))
 		}
-		if l.status == http.StatusOK {
-			l.told = append(l.told, r.PostFormValue("logout_token"))
+		if l.status < http.StatusMultipleChoices {
+			l.told = append(l.told, said)
 		}
 		w.WriteHeader(l.status)
 	}))
@@ -59,6 +68,7 @@ func (l *listener) heard() []string {
 func (w *world) notice() {
 	w.t.Helper()
 	must(w.t, w.Portals.Part(w.t.Context()))
+	must(w.t, w.Portals.Tell(w.t.Context()))
 	if _, err := w.Outbox.Deliver(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -112,9 +122,8 @@ func TestPortalsAreToldOfEveryEnd(t *testing.T) {
 	}
 }
 
-// isLogoutToken judges a logout token as a portal does (OpenID Connect Back-Channel
-// Logout 1.0 §2.6).
-func (w *world) isLogoutToken(t *testing.T, raw string, id map[string]any) {
+// signedAs returns the claims of a token that our published keys signed to be that kind.
+func (w *world) signedAs(t *testing.T, raw, kind string) map[string]any {
 	t.Helper()
 	parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -126,7 +135,7 @@ func (w *world) isLogoutToken(t *testing.T, raw string, id map[string]any) {
 	}
 	header := parsed.Signatures[0].Header
 	keys := set.Key(header.KeyID)
-	if len(keys) != 1 || header.ExtraHeaders[jose.HeaderType] != "logout+jwt" {
+	if len(keys) != 1 || header.ExtraHeaders[jose.HeaderType] != kind {
 		t.Fatalf("kid or typ: got %v", header)
 	}
 	payload, err := parsed.Verify(keys[0])
@@ -137,6 +146,14 @@ func (w *world) isLogoutToken(t *testing.T, raw string, id map[string]any) {
 	if err := json.Unmarshal(payload, &got); err != nil {
 		t.Fatal(err)
 	}
+	return got
+}
+
+// isLogoutToken judges a logout token as a portal does (OpenID Connect Back-Channel
+// Logout 1.0 §2.6).
+func (w *world) isLogoutToken(t *testing.T, raw string, id map[string]any) {
+	t.Helper()
+	got := w.signedAs(t, raw, "logout+jwt")
 	now := float64(w.clock.Now().Unix())
 	for _, claim := range []string{"iss", "sub", "aud", "sid"} {
 		if got[claim] != id[claim] || got[claim] == nil {
@@ -191,5 +208,83 @@ func TestAPortalWithoutABackChannelIsNamed(t *testing.T) {
 	page := b.get(out.String())
 	if !strings.Contains(page.body, "You may still be logged in elsewhere") || !strings.Contains(page.body, "<li>My Health</li>") {
 		t.Errorf("wanted it named, got %s", page.body)
+	}
+}
+
+func TestPortalsAreToldWhatHappensToAnAccount(t *testing.T) {
+	w, l := newWorld(t), newListener(t)
+	w.rebuild(func(c *service.Config) { c.Portals[0].EventsURI = l.URL })
+	_, given := w.opensPortal(t)
+	id := claimsOf(t, given.IDToken)
+	sub := id["sub"].(string)
+	stranger := w.browser()
+	stranger.login("nia-dwbl") // an account that the portal does not know
+	w.tick()
+	w.notice() // begins to read here
+	const risc, caep = "https://schemas.openid.net/secevent/risc/event-type/", "https://schemas.openid.net/secevent/caep/event-type/"
+	told := 0
+	for _, row := range []struct {
+		event audit.Event
+		want  string
+	}{
+		{audit.Event{Kind: audit.AccountDisabled, Account: sub}, risc + "account-disabled"},
+		{audit.Event{Kind: audit.AccountEnabled, Account: sub}, risc + "account-enabled"},
+		{audit.Event{Kind: audit.LevelRaised, Account: sub, Cause: "activation"}, caep + "assurance-level-change"},
+		{audit.Event{Kind: audit.RecordFrozen, Account: sub, Cause: "not-my-number"}, caep + "assurance-level-change"},
+		{audit.Event{Kind: audit.DetailsRefreshed, Account: sub, Fields: []string{"nhs_number"}}, w.url + "/events/nhs-number-changed"},
+		{audit.Event{Kind: audit.DetailsRefreshed, Account: sub, Fields: []string{"email"}}, ""},
+		{audit.Event{Kind: audit.AccountLookedUp, Account: sub}, ""},
+		{audit.Event{Kind: audit.AccountDisabled, Account: sub, Result: audit.Refused}, ""},
+		{audit.Event{Kind: audit.AccountDisabled, Account: w.subjectOf(stranger)}, ""},
+		{audit.Event{Kind: audit.AccountClosed, Account: sub}, risc + "account-purged"},
+	} {
+		row.event.Actor = audit.System
+		must(t, w.Ledger.Record(t.Context(), row.event))
+		w.tick()
+		w.notice()
+		w.notice()
+		heard := l.heard()
+		if row.want == "" {
+			if len(heard) != told {
+				t.Errorf("%s: the portal was told", row.event.Kind)
+			}
+			continue
+		}
+		if told++; len(heard) != told {
+			t.Fatalf("%s: wanted one notice more, got %d", row.event.Kind, len(heard)-told+1)
+		}
+		got := w.signedAs(t, heard[told-1], "secevent+jwt")
+		events, _ := got["events"].(map[string]any)
+		subject, _ := got["sub_id"].(map[string]any)
+		if events[row.want] == nil || len(events) != 1 || got["aud"] != portalID || got["iss"] != id["iss"] || got["jti"] == "" || got["exp"] != nil || got["sub"] != nil ||
+			subject["format"] != "iss_sub" || subject["sub"] != sub || subject["iss"] != id["iss"] {
+			t.Errorf("%s: got %v", row.event.Kind, got)
+		}
+	}
+}
+
+// subjectOf is the account of who is logged in.
+func (w *world) subjectOf(b *browser) string { return b.get("/check").Header.Get("Dilys-Subject") }
+
+// A deletion stays open until the portal has taken it.
+func TestADeletionWaitsForItsPortal(t *testing.T) {
+	w, l := newWorld(t), newListener(t)
+	w.rebuild(func(c *service.Config) { c.Portals[0].EventsURI = l.URL })
+	_, given := w.opensPortal(t)
+	w.tick()
+	w.notice()
+	l.answers(http.StatusInternalServerError)
+	must(t, w.Ledger.Record(t.Context(), audit.Event{Kind: audit.AccountClosed, Actor: audit.System, Account: claimsOf(t, given.IDToken)["sub"].(string)}))
+	w.tick()
+	w.notice()
+	for range 30 {
+		w.clock.advance(24 * time.Hour)
+		w.notice()
+	}
+	l.answers(http.StatusAccepted)
+	w.clock.advance(24 * time.Hour)
+	w.notice()
+	if heard := l.heard(); len(heard) != 1 {
+		t.Errorf("wanted it told a month later, got %d", len(heard))
 	}
 }

@@ -158,14 +158,14 @@ func (p Portal) portal() portal.Portal {
 	return portal.Portal{
 		ID: p.ID, Name: p.Name, RedirectURIs: p.RedirectURIs, PostLogoutRedirectURIs: p.PostLogoutRedirectURIs,
 		Secret: p.ClientSecret, Scopes: p.Scopes, Trust: p.Trust, MinimumAge: p.MinimumAge, Provider: p.Provider,
-		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional, LowerUntil: p.LowerProof.until(), Pairwise: p.Pairwise, BackchannelLogoutURI: p.BackchannelLogoutURI,
+		Audience: p.Audience, Alg: p.IDTokenAlg, PKCEOptional: p.PKCEOptional, LowerUntil: p.LowerProof.until(), Pairwise: p.Pairwise, BackchannelLogoutURI: p.BackchannelLogoutURI, EventsURI: p.EventsURI,
 	}
 }
 
 // noticed are the ids of the portals that take notices.
 func (c *Config) noticed() (ids []string) {
 	for _, p := range c.Portals {
-		if p.BackchannelLogoutURI != "" {
+		if p.BackchannelLogoutURI != "" || p.EventsURI != "" {
 			ids = append(ids, p.ID)
 		}
 	}

@@ -199,6 +199,7 @@ type Portal struct {
 	ClientSecret           identity.Secret // with neither it nor keys: a public client
 	ClientJWKS             []byte          // the key set that proves it (RFC 7517 §5); nil: none here
 	ClientJWKSURI          string          // where the key set is fetched; empty: nowhere
+	EventsURI              string          // where it takes security event tokens; empty: nowhere
 	BackchannelLogoutURI   string          // where it takes logout tokens; empty: nowhere
 	Pairwise               bool            // it knows patients by subjects of its own
 	Scopes                 []string

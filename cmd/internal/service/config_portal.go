@@ -37,6 +37,7 @@ func (r *reading) portal(m *mapping, taken []string, providers []Provider) Porta
 		RedirectURIs:           m.at("redirect_uris").required().webs(redirectShape),
 		PostLogoutRedirectURIs: m.at("post_logout_redirect_uris").webs(redirectShape),
 		BackchannelLogoutURI:   m.at("backchannel_logout_uri").web(anyShape),
+		EventsURI:              m.at("events_uri").web(anyShape),
 		ClientSecret:           secret.secretFile(),
 		ClientJWKS:             file.keySetFile(),
 		ClientJWKSURI:          uri.web(anyShape),

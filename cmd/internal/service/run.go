@@ -203,9 +203,9 @@ func (s *Service) closeDue(ctx context.Context) {
 	}
 }
 
-// part has portals told of sessions that ended.
+// part has portals told of sessions that ended, and of what happened to accounts.
 func (s *Service) part(ctx context.Context) {
-	if err := s.Portals.Part(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(s.Portals.Part(ctx), s.Portals.Tell(ctx)); err != nil && ctx.Err() == nil {
 		s.options.Log.Error("notices to portals", "error", err.Error(), "runbook", "R2")
 	}
 }

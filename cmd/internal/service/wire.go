@@ -205,7 +205,7 @@ func (s *Service) portalOptions(ctx context.Context) (portal.Options, error) {
 	o := portal.Options{
 		Issuer: s.Config.PublicURL, Languages: s.Config.Languages, MinimumAge: defaultMinimumAge, Gateway: s.Config.gateway(),
 		Grants: s.DB.Grants(), Sessions: s.Sessions, Accounts: s.Accounts, Ledger: s.Ledger, Ring: s.Ring, Now: s.options.Now,
-		Note: rp.Note, SubjectKey: subjects, Outbox: s.Outbox,
+		Note: rp.Note, SubjectKey: subjects, Outbox: s.Outbox, Feed: audit.NewFeed(s.DB.Audit(), s.Ledger),
 	}
 	for _, p := range s.Config.Portals {
 		one := p.portal()
