@@ -16,11 +16,15 @@ func (s *Server) about(content page.Content) handler {
 
 // cookieList tells the cookies that this file's neighbours set.
 func (s *Server) cookieList() page.Cookies {
-	return page.Cookies{List: []page.Cookie{
+	list := []page.Cookie{
 		{Name: s.cookies.name(sessionCookie), Use: page.SessionCookie},
 		{Name: s.cookies.name(browserCookie), Use: page.BrowserCookie, Lasts: browserCookieLife},
 		{Name: s.cookies.name(languageCookie), Use: page.LanguageCookie, Lasts: languageCookieLife},
-	}}
+	}
+	if s.portals.HasGates() {
+		list = append(list, page.Cookie{Name: s.cookies.name(startCookie), Use: page.StartCookie}, page.Cookie{Name: s.cookies.name(gateCookie), Use: page.GateCookie})
+	}
+	return page.Cookies{List: list}
 }
 
 // home leads to the account page, which leads on to the login.

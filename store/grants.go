@@ -30,11 +30,10 @@ var (
 	// later one a revocation.
 	spendCode = statement(`UPDATE codes SET revoked = CASE WHEN uses > 0 AND revoked = 0 THEN $1 ELSE revoked END, uses = uses + 1 WHERE digest = $2
 		RETURNING grant_id, portal, redirect_uri, scopes, nonce, code_challenge, session, account, created, uses`)
-	revokeGrant    = statement(`UPDATE codes SET revoked = $1 WHERE grant_id = $2 AND revoked = 0`)
-	grantRevoked   = statement(`SELECT revoked FROM codes WHERE grant_id = $1`)
-	sessionPortals = statement(`SELECT DISTINCT portal FROM codes WHERE session = $1 AND uses > 0 ORDER BY portal`)
-	sweepRequests  = statement(`DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE created < $1 ORDER BY created LIMIT 500)`)
-	sweepCodes     = statement(`DELETE FROM codes WHERE grant_id IN (SELECT grant_id FROM codes WHERE created < $1 ORDER BY created LIMIT 500)`)
+	revokeGrant   = statement(`UPDATE codes SET revoked = $1 WHERE grant_id = $2 AND revoked = 0`)
+	grantRevoked  = statement(`SELECT revoked FROM codes WHERE grant_id = $1`)
+	sweepRequests = statement(`DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE created < $1 ORDER BY created LIMIT 500)`)
+	sweepCodes    = statement(`DELETE FROM codes WHERE grant_id IN (SELECT grant_id FROM codes WHERE created < $1 ORDER BY created LIMIT 500)`)
 )
 
 // CreateRequest is of [grant.Store]. An id that is there already is
@@ -128,11 +127,6 @@ func (s *Grants) Revoke(ctx context.Context, grantID string, at time.Time) error
 func (s *Grants) Revoked(ctx context.Context, grantID string) (bool, error) {
 	at, err := one(ctx, s.db, grantRevoked, number, grantID)
 	return at != 0, err
-}
-
-// Portals is of [grant.Store].
-func (s *Grants) Portals(ctx context.Context, session string) ([]string, error) {
-	return list(ctx, s.db, sessionPortals, text, session)
 }
 
 // Sweep is of [grant.Store].

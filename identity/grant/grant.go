@@ -160,8 +160,6 @@ type Store interface {
 	// A code of another host or start, or one that was spent, is [identity.ErrNotFound],
 	// and stays as it is.
 	EnterGate(ctx context.Context, code identity.Digest, host string, start, id identity.Digest) (Gate, error)
-	// Portals returns the ids of the portals that spent a code of that session.
-	Portals(ctx context.Context, session string) ([]string, error)
 	// Sweep forgets requests, codes, and what came of them, created before that time,
 	// and ids whose time was over before it.
 	Sweep(ctx context.Context, before time.Time) error

@@ -40,6 +40,8 @@ const (
 	SessionCookie  CookieUse = "session"
 	BrowserCookie  CookieUse = "browser"
 	LanguageCookie CookieUse = "language"
+	StartCookie    CookieUse = "start" // at another website behind our gateway
+	GateCookie     CookieUse = "gate"  // likewise
 )
 
 // Key names the text of the use.
@@ -112,7 +114,7 @@ func chosenTexts() []string {
 	for _, w := range []ProofWay{ByApp, ByPhone, ByCard} {
 		keys = append(keys, OtherWay{Way: w}.Key(), OtherWay{Way: w, Send: true}.Key())
 	}
-	for _, u := range []CookieUse{SessionCookie, BrowserCookie, LanguageCookie} {
+	for _, u := range []CookieUse{SessionCookie, BrowserCookie, LanguageCookie, StartCookie, GateCookie} {
 		keys = append(keys, u.Key())
 	}
 	for _, l := range lengths {

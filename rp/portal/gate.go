@@ -45,6 +45,16 @@ func (p *Portals) GateOrigin(host string) string {
 	return scheme + "://" + host
 }
 
+// HasGates reports whether there is a host behind the gateway that is not our own.
+func (p *Portals) HasGates() bool {
+	for host := range p.gateway {
+		if host != p.publicHost {
+			return true
+		}
+	}
+	return false
+}
+
 // GateAddress is where the host is found, if it is one behind the gateway.
 func (p *Portals) GateAddress(named string) (string, bool) {
 	host, known := p.gateHost(named)

@@ -310,8 +310,7 @@ func (m notices) Put(_ context.Context, v outbox.Message, _ func()) error {
 	return m.do(func() error { m.messages = append(m.messages, v); return nil })
 }
 
-func (m grants) Portals(context.Context, string) ([]string, error) { return nil, nil }
-func (m grants) Sweep(context.Context, time.Time) error            { return nil }
+func (m grants) Sweep(context.Context, time.Time) error { return nil }
 
 type sessions struct{ *memory }
 

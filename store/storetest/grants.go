@@ -313,25 +313,6 @@ var grantRules = []rule{
 		}), identity.ErrSpent)
 		k.same(k.revoked(c.Grant), true)
 	}},
-	{"the portals that spent a code of the session", func(k *kit) {
-		session := identity.NewID()
-		for _, row := range []struct {
-			portal string
-			spent  bool
-		}{{"two", true}, {"one", true}, {"two", true}, {"never", false}} {
-			c, digest := code(), identity.NewToken().Digest()
-			c.Session, c.Portal = session, row.portal
-			k.ok(k.Grants.CreateCode(k.ctx, digest, c))
-			if row.spent {
-				_, err := k.Grants.Spend(k.ctx, digest, epoch)
-				k.ok(err)
-			}
-		}
-		k.issue()
-		got, err := k.Grants.Portals(k.ctx, session)
-		k.ok(err)
-		k.same(got, []string{"one", "two"})
-	}},
 	{"a sweep forgets what was created before, and nothing else", func(k *kit) {
 		digest, c := k.issue()
 		r := request()

@@ -219,7 +219,7 @@ func TestC1RedirectURIIsComparedExactly(t *testing.T) {
 			mustNotRedirect(t, patient.at(t), withValues(authorizationValues(), "client_id", ids))
 		})
 	}
-	if portals, err := w.DB.Grants().Portals(t.Context(), patient.get("/check").Header.Get("Dilys-Session")); err != nil || len(portals) > 0 {
+	if portals, err := w.DB.Grants().Partings(t.Context(), patient.get("/check").Header.Get("Dilys-Session")); err != nil || len(portals) > 0 {
 		t.Errorf("wanted no code spent, got %v %v", portals, err)
 	}
 }

@@ -81,6 +81,8 @@ func Samples(lang string) []Sample {
 			{Name: "__Host-dilys", Use: page.SessionCookie},
 			{Name: "__Host-dilys-browser", Use: page.BrowserCookie, Lasts: 30 * 24 * time.Hour},
 			{Name: "__Host-dilys-lang", Use: page.LanguageCookie, Lasts: 365 * 24 * time.Hour},
+			{Name: "__Host-dilys-start", Use: page.StartCookie},
+			{Name: "__Host-dilys-gate", Use: page.GateCookie},
 		}}},
 		{"accessibility", at("/accessibility"), page.AccessibilityStatement{}},
 	}
