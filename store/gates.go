@@ -42,5 +42,5 @@ func (s *Sessions) ByGate(ctx context.Context, id identity.Digest, host string) 
 	if id.IsZero() {
 		return session.State{}, identity.ErrNotFound
 	}
-	return one(ctx, s.db, sessionByGate, scanSession, id[:], host)
+	return one(ctx, s.db, sessionByGate, scanState, id[:], host)
 }

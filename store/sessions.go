@@ -25,8 +25,10 @@ const sessionsWhere = `SELECT s.body, s.seen, s.ended, a.state, a.epoch FROM ses
 var (
 	addSession = statement(`INSERT INTO sessions (handle, secret, account, epoch, browser, created, ends, seen, ended, body)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`)
-	sessionBySecret   = statement(sessionsWhere + `s.secret = $1`)
-	sessionByHandle   = statement(sessionsWhere + `s.handle = $1`)
+	sessionBySecret = statement(sessionsWhere + `s.secret = $1`)
+	sessionByHandle = statement(sessionsWhere + `s.handle = $1`)
+	sessionByGrant  = statement(`SELECT s.body, s.seen, s.ended, a.state, a.epoch, c.revoked
+		FROM codes c JOIN sessions s ON s.handle = c.session JOIN accounts a ON a.id = s.account WHERE c.grant_id = $1`)
 	sessionsOfAccount = statement(sessionsWhere + `s.account = $1 AND s.epoch = a.epoch AND s.ended = 0 ORDER BY s.created DESC, s.handle`)
 	latestInBrowser   = statement(sessionsWhere + `s.browser = $1 ORDER BY s.created DESC, s.handle LIMIT 1`)
 	touchSession      = statement(`UPDATE sessions SET seen = $1 WHERE handle = $2 AND seen < $1 AND ended = 0`)
@@ -50,7 +52,7 @@ func (s *Sessions) BySecret(ctx context.Context, secret identity.Digest) (sessio
 
 // ByHandle is of [session.Store].
 func (s *Sessions) ByHandle(ctx context.Context, handle string) (session.State, error) {
-	return one(ctx, s.db, sessionByHandle, scanSession, handle)
+	return one(ctx, s.db, sessionByHandle, scanState, handle)
 }
 
 // LatestInBrowser is of [session.Store].
@@ -64,19 +66,29 @@ func (s *Sessions) byDigest(ctx context.Context, q *query, d identity.Digest) (s
 	if d.IsZero() {
 		return session.State{}, identity.ErrNotFound
 	}
-	return one(ctx, s.db, q, scanSession, d[:])
+	return one(ctx, s.db, q, scanState, d[:])
 }
 
 // ByAccount is of [session.Store].
 func (s *Sessions) ByAccount(ctx context.Context, accountID string) ([]session.State, error) {
-	return list(ctx, s.db, sessionsOfAccount, scanSession, accountID)
+	return list(ctx, s.db, sessionsOfAccount, scanState, accountID)
 }
 
-func scanSession(r row) (v session.State, err error) {
+// ByGrant is of [session.Store].
+func (s *Sessions) ByGrant(ctx context.Context, grant string) (session.State, bool, error) {
+	var revoked int64
+	v, err := one(ctx, s.db, sessionByGrant, func(r row) (session.State, error) { return scanSession(r, &revoked) }, grant)
+	return v, revoked != 0, err
+}
+
+func scanState(r row) (session.State, error) { return scanSession(r) }
+
+// scanSession reads a session, and what stands behind it in the row into more.
+func scanSession(r row, more ...any) (v session.State, err error) {
 	var body sql.RawBytes
 	var state account.State
 	var seen, ended int64
-	if err := r.Scan(&body, &seen, &ended, &state, &v.AccountEpoch); err != nil {
+	if err := r.Scan(append([]any{&body, &seen, &ended, &state, &v.AccountEpoch}, more...)...); err != nil {
 		return v, err
 	}
 	v.Session, err = unpackSession(string(body))

@@ -3,7 +3,7 @@
 // machine.
 //
 // Its test binary is three programs. With -role figures it runs the real binaries
-// and measures them; with -role bare-check and -role bare-login it is what they are
+// and measures them; with -role bare-check and its like it is what they are
 // measured against. Without a role it tests its own arithmetic: no ordinary test
 // run measures anything.
 package benchmark

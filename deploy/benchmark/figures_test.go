@@ -43,6 +43,7 @@ func figures(ctx context.Context) error {
 	}{
 		{"tokens", (*world).tokens},
 		{"check", (*world).check},
+		{"introspect", (*world).introspect},
 		{"login", (*world).login},
 		{"own", (*world).own},
 		{"passkey", (*world).passkey},

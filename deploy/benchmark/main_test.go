@@ -12,7 +12,7 @@ import (
 
 // What the program is told.
 var (
-	role     = flag.String("role", "", "figures, bare-check, bare-login or bare-passkey; none: run the tests")
+	role     = flag.String("role", "", "figures, or what they are measured against: bare-check, bare-introspect, bare-login or bare-passkey; none: run the tests")
 	dilys    = flag.String("dilys", "", "figures: the service, built for release")
 	dilysDev = flag.String("dilys-dev", "", "figures: dilys-dev")
 	only     = flag.String("only", "", "figures: a regular expression for those to measure; empty: all")
@@ -27,7 +27,7 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	play, known := map[string]func(context.Context) error{
-		"figures": figures, "bare-check": bareCheck, "bare-login": bareLogin, "bare-passkey": barePasskey,
+		"figures": figures, "bare-check": bareCheck, "bare-login": bareLogin, "bare-passkey": barePasskey, "bare-introspect": bareIntrospect,
 	}[*role]
 	if !known {
 		os.Exit(m.Run())

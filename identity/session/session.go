@@ -119,6 +119,8 @@ type Store interface {
 	BySecret(ctx context.Context, secret identity.Digest) (State, error)
 	// ByHandle is BySecret for the public handle.
 	ByHandle(ctx context.Context, handle string) (State, error)
+	// ByGrant is BySecret for the grant of a token, and reports whether that was ended.
+	ByGrant(ctx context.Context, grant string) (s State, revoked bool, err error)
 	// ByGate is BySecret for the id by which that host behind the gateway knows the
 	// session, and no other.
 	ByGate(ctx context.Context, id identity.Digest, host string) (State, error)
@@ -199,6 +201,16 @@ func (r *Sessions) AtGate(ctx context.Context, id identity.Secret, host string) 
 		return Session{}, identity.ErrNotFound
 	}
 	s, err := r.store.ByGate(ctx, id.Digest(), host)
+	return r.judge(s, err)
+}
+
+// OfGrant is Read for the grant that a token came of: one that was ended is
+// [identity.ErrSpent].
+func (r *Sessions) OfGrant(ctx context.Context, grant string) (Session, error) {
+	s, revoked, err := r.store.ByGrant(ctx, grant)
+	if err == nil && revoked {
+		err = identity.ErrSpent
+	}
 	return r.judge(s, err)
 }
 

@@ -47,33 +47,21 @@ func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience str
 	if portal == nil || portal.Audience != claims.Audience {
 		return holder{}, fmt.Errorf("client_id: wanted a portal with that audience, got another: %w", token.ErrRefused)
 	}
-	if err := p.granted(ctx, claims); err != nil {
-		return holder{}, err
-	}
-	s, err := p.sessions.ByHandle(ctx, claims.SessionID)
+	// A code or refresh token that was used twice takes back what it gave (OAuth 2.0
+	// §4.1.2), and so does a revocation.
+	s, err := p.sessions.OfGrant(ctx, grantOf(claims.Stamp.ID))
 	if err != nil {
 		return holder{}, fmt.Errorf("session of the token: %w", err)
 	}
 	switch {
+	case s.Handle != claims.SessionID:
+		return holder{}, fmt.Errorf("sid: wanted that of the grant, got another: %w", token.ErrRefused)
 	case p.subject(portal, s) != claims.Subject:
 		return holder{}, fmt.Errorf("sub: wanted the patient of the session, got another: %w", token.ErrRefused)
 	case !s.Trust.SatisfiesAny(portal.Trust): // what the session proved has fallen since
 		return holder{}, fmt.Errorf("acr: wanted what the portal asks for, got less: %w", token.ErrRefused)
 	}
 	return holder{claims, portal, s}, nil
-}
-
-// granted judges whether the grant that the token came of still stands: a code
-// that was used twice takes back what its first use got (OAuth 2.0 §4.1.2).
-func (p *Portals) granted(ctx context.Context, claims token.AccessClaims) error {
-	revoked, err := p.grants.Revoked(ctx, grantOf(claims.Stamp.ID))
-	switch {
-	case err != nil:
-		return fmt.Errorf("grant of the token: %w", err)
-	case revoked:
-		return fmt.Errorf("grant of the token: %w", identity.ErrSpent)
-	}
-	return nil
 }
 
 // An access token's jti begins with its grant, so that the grant is found without

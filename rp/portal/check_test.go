@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dilys-id/dilys/identity"
+	"github.com/dilys-id/dilys/identity/grant"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
@@ -311,9 +312,10 @@ func TestA1AllHeadersInEveryAnswer(t *testing.T) {
 // that stands.
 func (w *world) bearerFor(client, audience string, s *session.Session) http.Header {
 	w.t.Helper()
-	w.mem.revoked["g"] = false
+	w.mem.revoked["g-"+s.Handle] = false
+	w.mem.codes[identity.NewToken().Digest()] = spendable{Code: grant.Code{Grant: "g-" + s.Handle, Portal: client, Session: s.Handle, Account: s.Account}}
 	raw, _, err := w.tokens.AccessToken("", token.AccessClaims{
-		Claims: w.claimsOf(&Portal{ID: client}, *s), Audience: audience, ClientID: client, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g")},
+		Claims: w.claimsOf(&Portal{ID: client}, *s), Audience: audience, ClientID: client, Scope: "openid", Stamp: token.Stamp{ID: tokenID("g-" + s.Handle)},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -366,11 +368,14 @@ func TestA8BearerAtTheGateway(t *testing.T) {
 			t.Errorf("%s: got %+v", name, a)
 		}
 	}
-	w.mem.revoked["g"] = true
+	for id := range w.mem.revoked {
+		w.mem.revoked[id] = true
+	}
 	if a, _ := w.check(good, "", true); a.Status != 401 {
 		t.Errorf("its grant revoked: got %d", a.Status)
 	}
-	w.mem.revoked["g"] = false
+	clear(w.mem.revoked)
+	w.mem.revoked["g-"+mair.Handle] = false
 	if err := w.room.End(context.Background(), *mair, "test"); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestC8IntrospectTellsNothingElse(t *testing.T) {
 		"a session that was ended":   {before: func(w *world, s *session.Session) { w.end(s) }},
 		"a session past idle":        {token: refreshOf, before: func(w *world, _ *session.Session) { w.pass(31 * time.Minute) }},
 		"an account that is off":     {before: func(w *world, s *session.Session) { w.disable(s.Account) }},
-		"an account that grew young": {before: func(w *world, s *session.Session) { w.born(s.Account, "2015-01-01") }},
+		"a patient who is too young": {before: func(w *world, s *session.Session) { w.change(s.Handle, func(s *session.Session) { s.Age = 15 }) }},
 		"a session that proves less": {before: func(w *world, s *session.Session) {
 			w.change(s.Handle, func(s *session.Session) { s.Trust.P = identity.P0 })
 		}},

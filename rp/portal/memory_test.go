@@ -289,6 +289,20 @@ func (m grants) EnterGate(_ context.Context, code identity.Digest, host string, 
 	return g, err
 }
 
+func (m sessions) ByGrant(ctx context.Context, id string) (session.State, bool, error) {
+	if m.down.Load() {
+		return session.State{}, false, errDown
+	}
+	revoked, known := m.revoked[id]
+	for _, c := range m.codes {
+		if c.Grant == id && known {
+			s, err := m.ByHandle(ctx, c.Session)
+			return s, revoked, err
+		}
+	}
+	return session.State{}, false, identity.ErrNotFound
+}
+
 func (m sessions) ByGate(ctx context.Context, id identity.Digest, host string) (session.State, error) {
 	for _, g := range m.gates {
 		if g.id == id && g.Host == host && !id.IsZero() {

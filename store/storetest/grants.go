@@ -230,6 +230,23 @@ var grantRules = []rule{
 			return err
 		}), identity.ErrNotFound)
 	}},
+	{"a grant leads to its session, and tells whether it was ended", func(k *kit) {
+		a := k.someone()
+		_, s := k.open(a)
+		c := code()
+		c.Session, c.Account = s.Handle, a.ID
+		k.ok(k.Grants.CreateCode(k.ctx, identity.NewToken().Digest(), c))
+		for _, want := range []bool{false, true} {
+			found, revoked, err := k.Sessions.ByGrant(k.ctx, c.Grant)
+			k.ok(err)
+			k.same(found.Handle, s.Handle)
+			k.same(found.Admitted, true)
+			k.same(revoked, want)
+			k.ok(k.Grants.Revoke(k.ctx, c.Grant, epoch))
+		}
+		_, _, err := k.Sessions.ByGrant(k.ctx, "unknown")
+		k.is(err, identity.ErrNotFound)
+	}},
 	{"race: an id counts once", func(k *kit) {
 		id := identity.NewToken().Digest()
 		k.oneWon(race(parallel, func(int) error { return k.Grants.SpendID(k.ctx, id, epoch) }), identity.ErrSpent)
