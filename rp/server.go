@@ -81,6 +81,7 @@ type Server struct {
 	observe     func(route string, status int, took time.Duration)
 	crossOrigin *http.CrossOriginProtection
 	refusals    *budget
+	gates       bool        // there are hosts behind the gateway that are not our own
 	guards      http.Header // what stands on every answer
 	routes      http.Handler
 	allowed     func(*http.Request) []string // the methods that a path takes
@@ -104,6 +105,7 @@ func New(o Options) *Server {
 	if s.receipts == nil {
 		s.receipts = http.NotFoundHandler()
 	}
+	s.gates = o.Portals.HasGates()
 	s.guards = guards(o.PlainHTTP)
 	s.routes = s.router()
 	return s

@@ -41,29 +41,31 @@ func (v *Verifier) AccessToken(ctx context.Context, raw, audience string) (Acces
 // Access is AccessToken for the hot path: what it returns is shared, and must not be
 // changed. A token that was verified before costs a look-up, until its keys change.
 func (v *Verifier) Access(ctx context.Context, raw, audience string) (*AccessClaims, error) {
+	return v.AccessFor(ctx, raw, func(named string) bool { return named == audience })
+}
+
+// AccessFor is Access for any audience that admits says yes to; one without a name is
+// never asked about.
+func (v *Verifier) AccessFor(ctx context.Context, raw string, admits func(audience string) bool) (*AccessClaims, error) {
 	by := v.keys.state()
 	c := v.seen.get(by, raw)
-	if c == nil {
+	known := c != nil
+	if !known {
 		var err error
 		if c, err = v.readAccess(ctx, raw); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case audience == "" || c.Audience != audience:
+	case c.Audience == "" || !admits(c.Audience):
 		return nil, refused("aud: wanted the audience asked for, got another")
 	case !v.now().Before(c.Stamp.Expires):
 		return nil, refused("exp: %w", identity.ErrExpired)
 	}
-	v.remember(by, raw, c)
-	return c, nil
-}
-
-// remember keeps what was verified while the keys stayed as they were.
-func (v *Verifier) remember(by any, raw string, c *AccessClaims) {
-	if v.keys.state() == by && v.seen.get(by, raw) == nil {
+	if !known && v.keys.state() == by { // or else by keys that may be gone
 		v.seen.put(by, raw, c)
 	}
+	return c, nil
 }
 
 func (v *Verifier) readAccess(ctx context.Context, raw string) (*AccessClaims, error) {

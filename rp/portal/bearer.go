@@ -35,11 +35,11 @@ type holder struct {
 	session session.Session
 }
 
-// holding reads an access token for that audience and the session behind it. The
+// holding reads an access token for an audience admitted and the session behind it. The
 // session decides, not the token: what ended, or was revoked, since it was signed
 // is over. [isBadToken] tells a token that opens nothing from a store that can't say.
-func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience string) (holder, error) {
-	claims, err := p.verifier.AccessToken(ctx, raw.Reveal(), audience)
+func (p *Portals) holding(ctx context.Context, raw identity.Secret, admits func(audience string) bool) (holder, error) {
+	claims, err := p.verifier.AccessFor(ctx, raw.Reveal(), admits)
 	if err != nil {
 		return holder{}, err
 	}
@@ -61,7 +61,7 @@ func (p *Portals) holding(ctx context.Context, raw identity.Secret, audience str
 	case !s.Trust.SatisfiesAny(portal.Trust): // what the session proved has fallen since
 		return holder{}, fmt.Errorf("acr: wanted what the portal asks for, got less: %w", token.ErrRefused)
 	}
-	return holder{claims, portal, s}, nil
+	return holder{*claims, portal, s}, nil
 }
 
 // An access token's jti begins with its grant, so that the grant is found without
@@ -78,15 +78,10 @@ func grantOf(tokenID string) string {
 // isBadToken tells a token that opens nothing from trouble of ours.
 func isBadToken(err error) bool { return errors.Is(err, token.ErrRefused) || identity.IsOver(err) }
 
-// portalAudience returns the audience that the token names, if it is that of a
-// portal of ours. It is not verified: it only chooses which audience to ask the
-// verifier for.
-func (p *Portals) portalAudience(raw identity.Secret) string {
-	var named struct {
-		Audience string `json:"aud"`
-	}
-	if !token.Unverified(raw.Reveal(), &named) || !p.audiences[named.Audience] {
-		return ""
-	}
-	return named.Audience
+// isPortals reports whether it is the audience of a portal of ours.
+func (p *Portals) isPortals(audience string) bool { return p.audiences[audience] }
+
+// only admits one audience.
+func only(audience string) func(string) bool {
+	return func(named string) bool { return named == audience }
 }

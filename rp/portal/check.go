@@ -223,7 +223,7 @@ func (p *Portals) present(ctx context.Context, r CheckRequest) (session.Session,
 	if s, is, err := p.atHost(ctx, raw, audience); is {
 		return s, err
 	}
-	holder, err := p.holding(ctx, raw, audience)
+	holder, err := p.holding(ctx, raw, only(audience))
 	return holder.session, err
 }
 

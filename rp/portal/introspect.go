@@ -83,7 +83,7 @@ func (p *Portals) introspect(ctx context.Context, portal *Portal, raw identity.S
 	if raw.IsToken() {
 		return p.introspectRefresh(ctx, portal, raw)
 	}
-	h, err := p.holding(ctx, raw, p.portalAudience(raw))
+	h, err := p.holding(ctx, raw, p.isPortals)
 	if err != nil {
 		return introspection{}, err
 	}

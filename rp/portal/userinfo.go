@@ -55,7 +55,7 @@ func (p *Portals) withToken(w http.ResponseWriter, r *http.Request, answer func(
 }
 
 func (p *Portals) answerHolder(ctx context.Context, raw identity.Secret, answer func(context.Context, holder) (any, error)) (any, error) {
-	h, err := p.holding(ctx, raw, p.portalAudience(raw))
+	h, err := p.holding(ctx, raw, p.isPortals)
 	if err != nil {
 		return nil, err
 	}
