@@ -20,6 +20,33 @@ func (s *Server) router() http.Handler {
 	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
 	both := append(get, post...)
 
+	// Machines: protocol answers, no cookies but for the check. They stand first, as the
+	// router tries one after the other, and machines ask most.
+	r.Handle("/.well-known/openid-configuration", s.machine(s.portals.Discovery)).Methods(get...)
+	r.Handle("/jwks.json", s.machine(s.portals.JWKS)).Methods(get...)
+	r.Handle("/token", s.machine(s.portals.Token)).Methods(post...)
+	r.Handle("/introspect", s.machine(s.portals.Introspect)).Methods(post...)
+	r.Handle("/revoke", s.machine(s.portals.Revoke)).Methods(post...)
+	r.Handle("/par", s.machine(s.portals.Push)).Methods(post...)
+	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
+	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
+	r.Handle("/login/{provider}/logged-out", s.machine(s.toldOfLogout)).Methods(post...)
+	r.Handle("/courier/receipts", s.receipts).Methods(post...)
+	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
+	r.HandleFunc("/.well-known/passkey-endpoints", s.passkeyEndpoints).Methods(get...)
+	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
+	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
+
+	// Portals, in the browser: their parameters are judged by rp/portal. A POST
+	// from another site is answered with a GET of the same parameters.
+	r.Handle("/authorize", s.fromPortal(s.authorize)).Methods(both...)
+	r.Handle("/end-session", s.fromPortal(s.endSession)).Methods(both...)
+
+	// Other hosts behind the gateway, which passes this prefix on: redirects alone, as
+	// pages of ours stand on our own host.
+	r.Handle("/.dilys/start", s.machine(s.gateStart)).Methods(get...)
+	r.Handle("/.dilys/enter", s.machine(s.gateEnter)).Methods(get...)
+
 	// Patients: pages, guarded by origin, bounds and language; errors become pages.
 	for _, p := range []struct {
 		path    string
@@ -139,32 +166,6 @@ func (s *Server) router() http.Handler {
 	} {
 		r.Handle(p.path, s.patient(p.handler)).Methods(p.methods...)
 	}
-
-	// Portals, in the browser: their parameters are judged by rp/portal. A POST
-	// from another site is answered with a GET of the same parameters.
-	r.Handle("/authorize", s.fromPortal(s.authorize)).Methods(both...)
-	r.Handle("/end-session", s.fromPortal(s.endSession)).Methods(both...)
-
-	// Other hosts behind the gateway, which passes this prefix on: redirects alone, as
-	// pages of ours stand on our own host.
-	r.Handle("/.dilys/start", s.machine(s.gateStart)).Methods(get...)
-	r.Handle("/.dilys/enter", s.machine(s.gateEnter)).Methods(get...)
-
-	// Machines: protocol answers, no cookies but for the check.
-	r.Handle("/.well-known/openid-configuration", s.machine(s.portals.Discovery)).Methods(get...)
-	r.Handle("/jwks.json", s.machine(s.portals.JWKS)).Methods(get...)
-	r.Handle("/token", s.machine(s.portals.Token)).Methods(post...)
-	r.Handle("/introspect", s.machine(s.portals.Introspect)).Methods(post...)
-	r.Handle("/revoke", s.machine(s.portals.Revoke)).Methods(post...)
-	r.Handle("/par", s.machine(s.portals.Push)).Methods(post...)
-	r.Handle("/userinfo", s.machine(s.portals.Userinfo)).Methods(both...)
-	r.Handle("/session/active", http.HandlerFunc(s.active)).Methods(post...)
-	r.Handle("/login/{provider}/logged-out", s.machine(s.toldOfLogout)).Methods(post...)
-	r.Handle("/courier/receipts", s.receipts).Methods(post...)
-	r.HandleFunc("/.well-known/security.txt", s.securityText).Methods(get...)
-	r.HandleFunc("/.well-known/passkey-endpoints", s.passkeyEndpoints).Methods(get...)
-	r.HandleFunc(token.TrustmarkPath, s.trustmark).Methods(get...)
-	r.PathPrefix("/assets/").HandlerFunc(s.asset).Methods(get...)
 
 	s.allowed = func(q *http.Request) []string { return methodsOf(r, q) }
 	r.NotFoundHandler = s.patient(s.notFound)
