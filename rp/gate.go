@@ -101,7 +101,8 @@ func (s *Server) started(r *http.Request) started {
 	return st
 }
 
-func (st started) String() string {
+// cookie is what the browser keeps of it; it holds the secret.
+func (st started) cookie() string {
 	return strings.Join([]string{st.secret.Reveal(), st.page, strconv.Itoa(st.turns), strconv.FormatInt(st.since.Unix(), 10)}, ".")
 }
 
@@ -128,11 +129,11 @@ func (s *Server) gateStart(w http.ResponseWriter, r *http.Request) error {
 		to = "/"
 	}
 	st := s.started(r).turn(to, s.now())
-	s.cookies.set(w, startCookie, st.String(), 0)
+	s.cookies.set(w, startCookie, st.cookie(), 0)
 	if st.turns > turnsAtMost {
-		return s.seeOther(w, s.gateFailure(inCircles, host, to))
+		return seeOther(w, s.gateFailure(inCircles, host, to))
 	}
-	return s.seeOther(w, s.portals.GateURL(host, st.secret.Digest(), to))
+	return seeOther(w, s.portals.GateURL(host, st.secret.Digest(), to))
 }
 
 // gateEnter ends it: the host's own id, and on to the page (GET /.dilys/enter there).
@@ -148,25 +149,25 @@ func (s *Server) gateEnter(w http.ResponseWriter, r *http.Request) error {
 		to = "/"
 	}
 	if s.cookies.value(r, startCookie) == "" {
-		return s.seeOther(w, s.gateFailure(noCookie, host, to))
+		return seeOther(w, s.gateFailure(noCookie, host, to))
 	}
 	st := s.started(r)
 	id, err := s.portals.Enter(r.Context(), host, identity.Secret(single(values, "code")), st.secret)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		return s.seeOther(w, s.gateFailure(codeOver, host, to))
+		return seeOther(w, s.gateFailure(codeOver, host, to))
 	case err != nil:
 		return err
 	}
 	s.cookies.set(w, gateCookie, id.Reveal(), 0)
-	return s.seeOther(w, to)
+	return seeOther(w, to)
 }
 
 func (s *Server) gateFailure(why, host, to string) string {
 	return portal.WithQuery(s.origin+portal.GatePath, map[string][]string{failedParam: {why}, "host": {host}, "to": {to}})
 }
 
-func (s *Server) seeOther(w http.ResponseWriter, to string) error {
+func seeOther(w http.ResponseWriter, to string) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)

@@ -40,7 +40,7 @@ func (p *Provider) idToken(ctx context.Context, m *metadata, t *oauth2.Token, wa
 	if err != nil {
 		return nil, keys.judge(ctx)
 	}
-	if !isIDTokenKind(raw) {
+	if !isKind(raw, "JWT") {
 		return nil, refuse(BadToken, causeKind)
 	}
 	c, err := parseClaims(keys.payload)
@@ -97,10 +97,9 @@ func (w *witness) judge(ctx context.Context) *Refusal {
 	return &Refusal{Kind: BadToken, Cause: causeSignature, Err: w.err}
 }
 
-// isIDTokenKind reports whether the header says nothing else than that it is a
-// JWT: what is signed to be another kind of token never passes for an ID token
-// (RFC 8725 §3.11). raw is verified.
-func isIDTokenKind(raw string) bool {
+// isKind reports whether the header says that it is that kind of token, or nothing: what
+// is signed to be another kind never passes for it (RFC 8725 §3.11). raw is verified.
+func isKind(raw, kind string) bool {
 	segment, _, _ := strings.Cut(raw, ".")
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
@@ -111,7 +110,7 @@ func isIDTokenKind(raw string) bool {
 		return false
 	}
 	typ, _ := header.text("typ")
-	return !header.has("typ") || strings.EqualFold(typ, "JWT")
+	return !header.has("typ") || strings.EqualFold(typ, kind)
 }
 
 // judgeIDToken judges the claims of a verified ID token. It is pure.

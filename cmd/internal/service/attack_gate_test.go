@@ -161,7 +161,7 @@ func TestA8AGatesIdOpensItsHostAlone(t *testing.T) {
 		}).StatusCode
 	}
 	session := ""
-	for _, c := range b.client.Jar.Cookies(must2(t)(url.Parse(w.url))) {
+	for _, c := range b.client.Jar.Cookies(urlOf(t, w.url)) {
 		if c.Name == "dilys" {
 			session = c.Value
 		}
@@ -184,11 +184,11 @@ func TestA8AGatesIdOpensItsHostAlone(t *testing.T) {
 	}
 }
 
-func must2(t *testing.T) func(*url.URL, error) *url.URL {
-	return func(u *url.URL, err error) *url.URL {
-		must(t, err)
-		return u
-	}
+func urlOf(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	must(t, err)
+	return u
 }
 
 // A code that was seen on its way opens nothing in another browser, nor twice, nor later.
@@ -240,11 +240,11 @@ func TestI2AGateLeadsNowhereElse(t *testing.T) {
 	b := w.browser()
 	for _, to := range []string{"//attacker.example/", `/\attacker.example`, "https://attacker.example/", "javascript:alert(1)", "/a\r\nSet-Cookie: x=y", ""} {
 		start := b.get(letters.URL + "/.dilys/start?to=" + url.QueryEscape(to)).location(t)
-		if start.Host != must2(t)(url.Parse(w.url)).Host || start.Query().Get("to") != "/" {
+		if start.Host != urlOf(t, w.url).Host || start.Query().Get("to") != "/" {
 			t.Errorf("%q: led to %s", to, start)
 		}
 	}
-	for _, host := range []string{"attacker.example", "letters.example.attacker.example", must2(t)(url.Parse(w.url)).Host, ""} {
+	for _, host := range []string{"attacker.example", "letters.example.attacker.example", urlOf(t, w.url).Host, ""} {
 		p := b.get("/gate?" + url.Values{"host": {host}, "start": {identity.NewToken().Reveal()}, "to": {"/"}}.Encode())
 		if p.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q: wanted 400, got %d", host, p.StatusCode)

@@ -323,8 +323,8 @@ var opModules = map[string]func(o op){
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {o.asks().Query().Get("code")}, "redirect_uri": {callbackURL}, "code_verifier": {verifier}}
 		mustRefuseGrant(o.t, o.token(form, otherID, otherSecret), "invalid_grant")
 	},
-	"fapi2-security-profile-final-par-plain-pkce-rejected":   func(o op) { o.error(o.asks("code_challenge_method", "plain"), "invalid_request") },
-	"fapi2-security-profile-final-par-without-pkce-rejected": func(o op) { o.error(o.asks("code_challenge", "", "code_challenge_method", ""), "invalid_request") },
+	"fapi2-security-profile-final-par-plain-pkce-rejected":   func(o op) { o.pushRefused("code_challenge_method", "plain") },
+	"fapi2-security-profile-final-par-without-pkce-rejected": func(o op) { o.pushRefused("code_challenge", "", "code_challenge_method", "") },
 	"fapi2-security-profile-final-incorrect-pkce-code-verifier-rejected": func(o op) {
 		mustRefuseGrant(o.t, o.redeem(o.asks(), "code_verifier", strings.Repeat("x", 43)), "invalid_grant")
 	},
@@ -416,6 +416,14 @@ func (o op) push(more ...string) page {
 	r := &http.Request{Header: http.Header{}}
 	r.SetBasicAuth(portalID, portalSecret)
 	return o.w.browser().at(o.t).send(http.MethodPost, "/par", form, r.Header)
+}
+
+// pushRefused wants a pushed request refused at once (RFC 9126 §2.3).
+func (o op) pushRefused(more ...string) {
+	o.t.Helper()
+	if p := o.push(more...); p.StatusCode != http.StatusBadRequest || jsonOf(o.t, p)["error"] != "invalid_request" {
+		o.t.Errorf("wanted invalid_request, got %d: %s", p.StatusCode, p.body)
+	}
 }
 
 func (o op) pushes() string {
