@@ -146,3 +146,13 @@ func (t Trust) Satisfies(asked Trust) bool {
 func (t Trust) SatisfiesAny(asked []Trust) bool {
 	return slices.ContainsFunc(asked, t.Satisfies)
 }
+
+// JoinTrust writes vectors after one another: with a space between them it is the text of
+// acr_values (OpenID Connect Core 1.0 §3.1.2.1).
+func JoinTrust(vectors []Trust, between string) string {
+	all := make([]string, len(vectors))
+	for i, v := range vectors {
+		all[i] = v.String()
+	}
+	return strings.Join(all, between)
+}

@@ -55,13 +55,3 @@ func (s *Server) badLogout(w http.ResponseWriter, r *http.Request, cause string)
 	_, _ = w.Write([]byte(`{"error":"invalid_request"}` + "\n"))
 	return nil
 }
-
-// provider returns the provider of that id, or nil.
-func (s *Server) provider(id string) *Provider {
-	for i := range s.providers {
-		if s.providers[i].Words.ID == id {
-			return &s.providers[i]
-		}
-	}
-	return nil
-}

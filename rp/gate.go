@@ -19,6 +19,7 @@ const (
 	noCookie    = "cookie" // the browser did not bring what the host gave it
 	codeOver    = "late"   // the code was used, is old, or none
 	inCircles   = "loop"   // the same page led here again and again
+	notNow      = "away"   // what the code stands for can't be read
 )
 
 // gate lets a patient on to a page of another host behind the gateway, once they have
@@ -58,6 +59,8 @@ func (v *visit) gateFailed(why, host, to string) error {
 	switch why {
 	case noCookie:
 		r = refuse(http.StatusBadRequest, page.CookiesOff, "gate-without-cookie")
+	case notNow:
+		r = refuse(http.StatusServiceUnavailable, page.Unavailable, "store-unavailable")
 	case inCircles:
 		return refuse(http.StatusForbidden, page.LevelUnmet, "gate-in-circles")
 	}
@@ -157,7 +160,8 @@ func (s *Server) gateEnter(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, identity.ErrNotFound):
 		return seeOther(w, s.gateFailure(codeOver, host, to))
 	case err != nil:
-		return err
+		noteOf(r).err = err
+		return seeOther(w, s.gateFailure(notNow, host, to))
 	}
 	s.cookies.set(w, gateCookie, id.Reveal(), 0)
 	return seeOther(w, to)

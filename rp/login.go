@@ -113,6 +113,16 @@ func startAgain(to attempt.Return) string {
 	return "/login"
 }
 
+// provider returns the provider of that id, or nil.
+func (s *Server) provider(id string) *Provider {
+	for i := range s.providers {
+		if s.providers[i].Words.ID == id {
+			return &s.providers[i]
+		}
+	}
+	return nil
+}
+
 // provider returns the provider that the path names.
 func (v *visit) provider() (*Provider, error) {
 	if p := v.Server.provider(mux.Vars(v.r)["provider"]); p != nil {

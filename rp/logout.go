@@ -2,7 +2,6 @@ package rp
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -93,12 +92,11 @@ const (
 func (v *visit) left(handle string) ([]page.LeftService, error) {
 	ctx, stop := context.WithTimeout(v.r.Context(), leaveWithin)
 	defer stop()
+	// Where the session can't be read, no service is named: the patient is logged out all
+	// the same.
 	s, err := v.sessions.ByHandle(ctx, handle)
-	switch {
-	case err == nil, errors.Is(err, identity.ErrNotFound), v.browser == "" || s.Browser != v.browser.Digest(), v.now().Sub(s.Ended) > leftFor:
+	if !identity.IsOver(err) || v.browser == "" || s.Browser != v.browser.Digest() || v.now().Sub(s.Ended) > leftFor {
 		return nil, nil
-	case !identity.IsOver(err):
-		return nil, err
 	}
 	for {
 		all, err := v.portals.Left(v.r.Context(), handle)

@@ -15,14 +15,11 @@ import (
 // one read that the service does, on the service's own file, and the patient in a
 // header. It judges nothing.
 func bareCheck(ctx context.Context) error {
-	db, err := sql.Open("sqlite", "file:"+*database+"?mode=rw&_pragma=busy_timeout(1000)&_pragma=query_only(1)")
+	db, err := openToRead()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	const readers = 4
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
 	read, err := db.PrepareContext(ctx, `SELECT s.body, s.seen, s.ended, a.state, a.epoch, a.id
 		FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.secret = $1`)
 	if err != nil {
@@ -43,6 +40,18 @@ func bareCheck(ctx context.Context) error {
 		w.Header().Set("Dilys-Subject", account)
 		return nil
 	}, "/check")
+}
+
+// openToRead opens the service's own file, to read.
+func openToRead() (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+*database+"?mode=rw&_pragma=busy_timeout(1000)&_pragma=query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	const readers = 4
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	return db, nil
 }
 
 // answer serves one handler at the paths given until ctx is done.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -109,14 +108,11 @@ func (b *browser) accessToken(ctx context.Context, secret string) (string, error
 // bareIntrospect is the least that could answer: who asks, the token by heart, and the
 // one read that tells whether its session lives, on the service's own file.
 func bareIntrospect(ctx context.Context) error {
-	db, err := sql.Open("sqlite", "file:"+*database+"?mode=rw&_pragma=busy_timeout(1000)&_pragma=query_only(1)")
+	db, err := openToRead()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	const readers = 4
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
 	read, err := db.PrepareContext(ctx, `SELECT s.body, s.seen, s.ended, a.state, a.epoch, c.revoked
 		FROM codes c JOIN sessions s ON s.handle = c.session JOIN accounts a ON a.id = s.account WHERE c.grant_id = $1`)
 	if err != nil {

@@ -268,11 +268,7 @@ func (p *Portals) insufficient(r CheckRequest, rule *Rule) CheckAnswer {
 	if !p.canReach(rule.Trust) {
 		return CheckAnswer{Status: http.StatusForbidden, Cause: "level-out-of-reach"}
 	}
-	var vectors []string
-	for _, v := range rule.Trust {
-		vectors = append(vectors, v.String())
-	}
-	challenge := fmt.Sprintf(`Bearer error="insufficient_user_authentication", acr_values=%q`, strings.Join(vectors, " "))
+	challenge := fmt.Sprintf(`Bearer error="insufficient_user_authentication", acr_values=%q`, identity.JoinTrust(rule.Trust, " "))
 	if rule.HasMaxAge {
 		challenge += fmt.Sprintf(`, max_age="%d"`, int64(rule.MaxAge/time.Second))
 	}

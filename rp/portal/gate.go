@@ -18,9 +18,9 @@ import (
 // keeps a random value; then here, where the patient logs in and the rule of the host is
 // asked; and ends at the host, which spends a code only beside that value.
 const (
-	StartPath = "/.dilys/start" // at the host: begins, for ?to=PATH
+	startPath = "/.dilys/start" // at the host: begins, for ?to=PATH
 	GatePath  = "/gate"         // here
-	EnterPath = "/.dilys/enter" // at the host: ends
+	enterPath = "/.dilys/enter" // at the host: ends
 )
 
 // GateHost reports whether the request came for a host behind the gateway that is not
@@ -128,7 +128,7 @@ func (p *Portals) Pass(ctx context.Context, passage Passage, s session.Session) 
 	if err != nil {
 		return "", fmt.Errorf("open the gate: %w", err)
 	}
-	return WithQuery(p.GateOrigin(passage.Host)+EnterPath, url.Values{"code": {code.Reveal()}, "to": {passage.To}}), nil
+	return WithQuery(p.GateOrigin(passage.Host)+enterPath, url.Values{"code": {code.Reveal()}, "to": {passage.To}}), nil
 }
 
 // ErrNoPassage says that no login here opens that page.
@@ -157,5 +157,5 @@ func (p *Portals) startAt(f Forwarded) string {
 	if again := f.Method == "" || f.Method == http.MethodGet || f.Method == http.MethodHead; again && strings.HasPrefix(f.Target, "/") && len(f.Target) <= maxReturn {
 		to = f.Target
 	}
-	return WithQuery(p.GateOrigin(p.hostOf(f))+StartPath, url.Values{"to": {to}})
+	return WithQuery(p.GateOrigin(p.hostOf(f))+startPath, url.Values{"to": {to}})
 }

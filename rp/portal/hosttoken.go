@@ -3,20 +3,12 @@ package portal
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/dilys-id/dilys/identity"
 	"github.com/dilys-id/dilys/identity/session"
 	"github.com/dilys-id/dilys/identity/token"
 )
-
-// hostTokens keeps the access tokens that hosts behind the gateway are given at a check,
-// so that signing one is not the price of every request.
-type hostTokens struct {
-	mu         sync.RWMutex
-	now, older map[hostToken]kept // two generations: a full one becomes the older
-}
 
 // hostToken is what a token says that can change in the life of a session.
 type hostToken struct {
@@ -29,35 +21,17 @@ type kept struct {
 	until time.Time // half its life: whoever gets it has the other half to use it in
 }
 
+// hostTokensAtMost bounds a generation of them.
 const hostTokensAtMost = 10_000
 
-func (h *hostTokens) get(k hostToken, now time.Time) string {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, all := range []map[hostToken]kept{h.now, h.older} {
-		if v, found := all[k]; found && now.Before(v.until) {
-			return v.raw
-		}
-	}
-	return ""
-}
-
-func (h *hostTokens) put(k hostToken, v kept) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.now == nil || len(h.now) >= hostTokensAtMost {
-		h.now, h.older = map[hostToken]kept{}, h.now
-	}
-	h.now[k] = v
-}
-
 // tokenFor returns an access token of the session for that host, which is its audience
-// and its client_id: it is no portal's, and userinfo refuses it.
+// and its client_id: it is no portal's, and userinfo refuses it. It is kept, so that
+// signing one is not the price of every request.
 func (p *Portals) tokenFor(host string, s session.Session) (string, error) {
 	k := hostToken{showing{s.Handle, host, s.Trust.String()}, s.AuthTime}
 	now := p.now()
-	if raw := p.hostTokens.get(k, now); raw != "" {
-		return raw, nil
+	if v, found := p.hostTokens.get(k); found && now.Before(v.until) {
+		return v.raw, nil
 	}
 	claims := p.claimsOf(&Portal{ID: host}, s)
 	raw, expires, err := p.tokens.AccessToken(token.ES256, token.AccessClaims{Claims: claims, Audience: host, ClientID: host})

@@ -161,8 +161,8 @@ type Portals struct {
 	gateway    map[string]*host // by host; nil where the session alone decides
 	minimumAge int
 	publicHost string
-	showings   showings
-	hostTokens hostTokens
+	showings   generations[showing, struct{}]
+	hostTokens generations[hostToken, kept]
 
 	subjectKey identity.Secret
 
@@ -195,6 +195,7 @@ func New(o Options) (*Portals, error) {
 		tokens: token.NewIssuer(o.Issuer, o.Ring, o.Now), verifier: token.NewVerifier(o.Issuer, o.Ring, o.Now),
 		now: o.Now, note: o.Note,
 	}
+	p.showings.most, p.hostTokens.most = showingsAtMost, hostTokensAtMost
 	if p.note == nil {
 		p.note = func(context.Context, string, string) {}
 	}

@@ -64,14 +64,16 @@ func TestAHostIsToldNothingWithoutARecord(t *testing.T) {
 }
 
 func TestShowingsAreBounded(t *testing.T) {
-	var s showings
+	s := generations[showing, struct{}]{most: showingsAtMost}
 	for i := range 3 * showingsAtMost {
-		s.add(showing{session: fmt.Sprint(i)})
+		s.put(showing{session: fmt.Sprint(i)}, struct{}{})
 	}
 	if len(s.now)+len(s.older) > 2*showingsAtMost {
 		t.Errorf("%d are remembered", len(s.now)+len(s.older))
 	}
-	if !s.known(showing{session: fmt.Sprint(3*showingsAtMost - 1)}) || s.known(showing{session: "0"}) {
+	_, last := s.get(showing{session: fmt.Sprint(3*showingsAtMost - 1)})
+	_, first := s.get(showing{session: "0"})
+	if !last || first {
 		t.Error("the wrong ones are remembered")
 	}
 }

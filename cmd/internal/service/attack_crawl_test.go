@@ -449,6 +449,7 @@ var crawl = map[string][]sent{
 		{http.MethodGet, "/gate", nil, false, 400, ""},
 		{http.MethodGet, "/gate?host=attacker.example&start=x&to=//attacker.example", nil, true, 400, ""},
 		{http.MethodGet, "/gate?failed=loop", nil, false, 403, ""},
+		{http.MethodGet, "/gate?failed=away", nil, false, 503, ""},
 	},
 	"/.dilys/start": {{http.MethodGet, "/.dilys/start?to=/", nil, true, 404, ""}},
 	"/.dilys/enter": {{http.MethodGet, "/.dilys/enter?code=x&to=/", nil, true, 404, ""}},

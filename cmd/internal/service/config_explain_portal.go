@@ -30,7 +30,7 @@ func (c *Config) ExplainPortal(w io.Writer, id string, now time.Time) error {
 	asked := p.At(now)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	put := func(cells ...string) { _, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) }
-	put("asks for", vectorsOf(asked.Trust))
+	put("asks for", identity.JoinTrust(asked.Trust, " or "))
 	if until := c.Portals[i].LowerProof; until != nil {
 		state := "approved by " + until.ApprovedBy + " until "
 		if !now.Before(until.Until) {
@@ -47,14 +47,6 @@ func (c *Config) ExplainPortal(w io.Writer, id string, now time.Time) error {
 		put(s.who, s.by, a.Trust.String(), gets(asked, a))
 	}
 	return table.Flush()
-}
-
-func vectorsOf(trust []identity.Trust) string {
-	var all []string
-	for _, t := range trust {
-		all = append(all, t.String())
-	}
-	return strings.Join(all, " or ")
 }
 
 func ageAsked(p portal.Portal, asked *portal.Portal) string {
@@ -74,7 +66,7 @@ func gets(p *portal.Portal, a identity.Assessment) string {
 	case a.Trust.SatisfiesAny(p.Trust):
 		return "tokens; userinfo: " + strings.Join(p.Userinfo(a.Trust.P), " ")
 	case slices.ContainsFunc(p.Trust, func(asked identity.Trust) bool { return a.Trust.P >= asked.P }):
-		return "a step-up first: no " + vectorsOf(p.Trust) + " yet"
+		return "a step-up first: no " + identity.JoinTrust(p.Trust, " or ") + " yet"
 	case a.Level > a.Trust.P:
 		return "refused, unmet_authentication_requirements: the account holds " + a.Level.String() + ", the session " + a.Trust.P.String()
 	}

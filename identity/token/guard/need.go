@@ -21,11 +21,7 @@ type need struct {
 }
 
 func newNeed(trust []identity.Trust, maxAge time.Duration) need {
-	var vectors []string
-	for _, t := range trust {
-		vectors = append(vectors, t.String())
-	}
-	list := strings.Join(vectors, " ")
+	list := identity.JoinTrust(trust, " ")
 	n := need{trust: trust, maxAge: maxAge, values: url.Values{"acr_values": {list}}, words: fmt.Sprintf(`acr_values=%q`, list)}
 	if maxAge > 0 {
 		seconds := strconv.FormatInt(int64(maxAge/time.Second), 10)
